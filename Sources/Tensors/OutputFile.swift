@@ -1,0 +1,135 @@
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+import Synchronization
+
+/// A file that appears whole under its name or not at all: bytes go to `NAME.tmp` beside it, `commit` syncs and renames.
+///
+/// Not committed, it is removed when this object goes, when `PendingOutputs.removeAll` is called (Ctrl-C), or both.
+public final class OutputFile {
+  /// The final path.
+  public let path: String
+  /// Bytes written so far.
+  public private(set) var count = 0
+  private let temporary: String
+  private var descriptor: Int32
+  private var isCommitted = false
+
+  /// Creates `PATH.tmp`.
+  ///
+  /// - Throws: `cannotCreate` when the folder is missing or not writable.
+  public init(path: String) throws(LMToolError) {
+    self.path = path
+    temporary = path + ".tmp"
+    descriptor = open(temporary, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
+    guard descriptor >= 0 else { throw LMToolError.system(.cannotCreate, "cannot create the file", file: path) }
+    PendingOutputs.insert(temporary)
+  }
+
+  deinit {
+    if descriptor >= 0 { close(descriptor) }
+    if !isCommitted {
+      unlink(temporary)
+      PendingOutputs.remove(temporary)
+    }
+  }
+
+  /// Appends bytes.
+  public func write(_ bytes: UnsafeRawBufferPointer) throws(LMToolError) {
+    try write(bytes) { [descriptor] base, size, _ in Self.system.write(descriptor, base, size) }
+    count += bytes.count
+  }
+
+  /// Appends bytes.
+  public func write(_ bytes: [UInt8]) throws(LMToolError) {
+    try bytes.withUnsafeBytesTyped { (buffer) throws(LMToolError) in try write(buffer) }
+  }
+
+  /// Overwrites bytes that were written before, at `offset`: for headers that hold what is known only at the end.
+  public func overwrite(_ bytes: [UInt8], at offset: Int) throws(LMToolError) {
+    precondition(offset >= 0 && offset + bytes.count <= count, "overwrites only what was written")
+    try bytes.withUnsafeBytesTyped { (buffer) throws(LMToolError) in
+      try write(buffer) { [descriptor] base, size, done in pwrite(descriptor, base, size, off_t(offset + done)) }
+    }
+  }
+
+  private func write(
+    _ bytes: UnsafeRawBufferPointer, by call: (UnsafeRawPointer, Int, Int) -> Int
+  ) throws(LMToolError) {
+    var done = 0
+    while done < bytes.count, let base = bytes.baseAddress {
+      let written = call(base + done, bytes.count - done, done)
+      if written < 0 && errno == EINTR { continue }
+      guard written > 0 else {
+        throw LMToolError.system(.inputOutput, "writing stopped, nothing was left behind", file: path)
+      }
+      done += written
+    }
+  }
+
+  /// Makes the file durable and gives it its final name.
+  public func commit() throws(LMToolError) {
+    guard fsync(descriptor) == 0 else { throw LMToolError.system(.inputOutput, "cannot write to disk", file: path) }
+    let closed = close(descriptor)
+    descriptor = -1
+    guard closed == 0, rename(temporary, path) == 0 else {
+      throw LMToolError.system(.cannotCreate, "cannot give the file its final name", file: path)
+    }
+    isCommitted = true
+    PendingOutputs.remove(temporary)
+  }
+
+  /// `write(2)`, out of the way of the method of that name.
+  private enum system {
+    static func write(_ descriptor: Int32, _ base: UnsafeRawPointer, _ size: Int) -> Int {
+      #if canImport(Glibc)
+        Glibc.write(descriptor, base, size)
+      #else
+        Darwin.write(descriptor, base, size)
+      #endif
+    }
+  }
+}
+
+extension Array where Element == UInt8 {
+  /// `withUnsafeBytes` with a typed error.
+  public func withUnsafeBytesTyped<Result>(
+    _ body: (UnsafeRawBufferPointer) throws(LMToolError) -> Result
+  ) throws(LMToolError) -> Result {
+    var outcome: Swift.Result<Result, LMToolError>?
+    withUnsafeBytes { buffer in
+      do throws(LMToolError) { outcome = .success(try body(buffer)) } catch { outcome = .failure(error) }
+    }
+    guard let outcome else { throw LMToolError(.bug, "withUnsafeBytes did not call its body") }
+    return try outcome.get()
+  }
+}
+
+/// The temporary files and folders that exist now, so that an interrupt can remove them before the process ends.
+public enum PendingOutputs {
+  private static let paths = Mutex<Set<String>>([])
+
+  static func insert(_ path: String) { paths.withLock { _ = $0.insert(path) } }
+  static func remove(_ path: String) { paths.withLock { _ = $0.remove(path) } }
+
+  /// Removes every pending file and folder. Called once, by the thread that waits for signals.
+  public static func removeAll() {
+    for path in paths.withLock({ $0 }) { removeTree(path) }
+  }
+}
+
+/// Removes a file, or a folder with the files in it; what is not there is no error.
+func removeTree(_ path: String) {
+  if unlink(path) == 0 { return }
+  guard let folder = opendir(path) else { return }
+  while let entry = readdir(folder) {
+    let name = withUnsafePointer(to: &entry.pointee.d_name) {
+      $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+    }
+    if name != "." && name != ".." { removeTree(path + "/" + name) }
+  }
+  closedir(folder)
+  rmdir(path)
+}

@@ -1,0 +1,49 @@
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// A folder that appears whole under its name or not at all: files are written into `NAME.tmp/`, `commit` renames it.
+public final class OutputFolder {
+  /// The final path.
+  public let path: String
+  /// Where files are written until `commit`.
+  public let temporary: String
+  private var isCommitted = false
+
+  /// Creates `PATH.tmp/`.
+  ///
+  /// - Throws: `cannotCreate` when `path` exists already or the folder cannot be made.
+  public init(path: String) throws(LMToolError) {
+    self.path = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
+    temporary = self.path + ".tmp"
+    guard access(self.path, F_OK) != 0 else {
+      throw LMToolError(.cannotCreate, "it exists already; name another folder or remove this one first", file: path)
+    }
+    removeTree(temporary)
+    guard mkdir(temporary, 0o755) == 0 else {
+      throw LMToolError.system(.cannotCreate, "cannot create the folder", file: path)
+    }
+    PendingOutputs.insert(temporary)
+  }
+
+  deinit {
+    if !isCommitted {
+      removeTree(temporary)
+      PendingOutputs.remove(temporary)
+    }
+  }
+
+  /// The path at which to write the file `name` of the folder.
+  public func path(of name: String) -> String { temporary + "/" + name }
+
+  /// Gives the folder its final name.
+  public func commit() throws(LMToolError) {
+    guard rename(temporary, path) == 0 else {
+      throw LMToolError.system(.cannotCreate, "cannot give the folder its final name", file: path)
+    }
+    isCommitted = true
+    PendingOutputs.remove(temporary)
+  }
+}

@@ -1,0 +1,1 @@
+@main struct LMTool { static func main() {} }
