@@ -1,0 +1,11 @@
+// The scalar definition of every arithmetic kernel. The vector kernels must agree with it to the bit.
+#pragma once
+#include "attention.h"
+#include "product.h"
+
+void lmk_ref_product(const lmk_matrix *matrix, size_t first, size_t last, const float *x, size_t tokens, const float *sums, float *y);
+void lmk_ref_rms_norm(const float *x, const float *weight, float epsilon, size_t count, float *output);
+void lmk_ref_softmax(float *x, size_t count);
+void lmk_ref_log_sum_exp(const float *x, size_t count, double *result);
+void lmk_ref_silu_product(const float *gate, const float *up, size_t count, float *output);
+void lmk_ref_attend(const lmk_cache *cache, const float *query, size_t first, size_t last, float scale, float *scores, float *output);

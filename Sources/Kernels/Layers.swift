@@ -1,0 +1,31 @@
+import CKernels
+
+/// output = x / sqrt(mean(x²) + epsilon) · weight, for each of `tokens` rows of `count` elements. `output` may be `x`.
+public func rmsNorm(
+  _ x: UnsafePointer<Float>, weight: UnsafePointer<Float>, epsilon: Float, count: Int, tokens: Int, into output: UnsafeMutablePointer<Float>
+) {
+  for token in 0..<tokens { lmk_rms_norm(x + token * count, weight, epsilon, count, output + token * count) }
+}
+
+/// gate = silu(gate) · up, element by element.
+public func siluProduct(_ gate: UnsafeMutablePointer<Float>, _ up: UnsafePointer<Float>, count: Int) {
+  lmk_silu_product(gate, up, count, gate)
+}
+
+/// x += y.
+public func add(_ x: UnsafeMutablePointer<Float>, _ y: UnsafePointer<Float>, count: Int) { lmk_add(x, y, count) }
+
+/// Rotates the pairs (i, i + size/2) of each head by the angles with the given cosines and sines (size/2 of each).
+public func rotate(
+  _ x: UnsafeMutablePointer<Float>, heads: Int, size: Int, cosines: UnsafePointer<Float>, sines: UnsafePointer<Float>
+) {
+  lmk_rotary(x, heads, size, cosines, sines)
+}
+
+/// x = softmax(x), in place.
+public func softmax(_ x: UnsafeMutablePointer<Float>, count: Int) { lmk_softmax(x, count) }
+
+/// log Σ exp(x), natural; 0 elements give minus infinity.
+public func logSumExp(_ x: UnsafePointer<Float>, count: Int) -> Double {
+  count == 0 ? -.infinity : lmk_log_sum_exp(x, count)
+}
