@@ -65,7 +65,7 @@ let package = Package(
       swiftSettings: strict, linkerSettings: libm),
     tests("TensorsTests", imports: ["Tensors"]),
     tests("KernelsTests", imports: ["Kernels", "CKernels"]),
-    tests("CheckpointsTests", imports: ["Checkpoints", "Tensors"]),
+    tests("CheckpointsTests", imports: ["Checkpoints", "Tensors", collections]),
     tests("QuantizationTests", imports: ["Quantization", "Tensors"]),
     tests("TokenizersTests", imports: ["Tokenizers", "Tensors"]),
     tests("ModelsTests", imports: ["Models", "Checkpoints", "Tensors"]),
