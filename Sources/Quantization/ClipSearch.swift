@@ -14,6 +14,7 @@ public struct ClipSearch: QuantizationScheme {
   /// Quantizes to `grid`.
   public init(_ grid: GridScheme) { self.grid = grid }
 
+  /// Quantizes some rows, in parallel; errors by rule Q-12.
   public func quantize(
     _ weights: UnsafeBufferPointer<Float>, rows: Range<Int>, columns: Int
   ) throws(LMToolError) -> GridTensor {
@@ -76,12 +77,13 @@ private struct Target {
     case .done: return
     case .notFinite(let column):
       throw LMToolError(
-        .badInput, "the weight at row \(row), column \(column) is NaN or infinite; repair the checkpoint, or keep the tensor in f16",
+        .badInput,
+        "the weight at row \(row), column \(column) is NaN or infinite; repair the checkpoint, or keep the tensor in f16",
         rule: "Q-12")
     case .tooLarge(let column):
       throw LMToolError(
         .badInput,
-        "the weights at row \(row) from column \(column) on are too large for an f16 scale; keep the tensor in f32, or scale it down",
+        "the weights at row \(row) from column \(column) on are too large for an f16 scale; keep the tensor in f32",
         rule: "Q-12")
     }
   }

@@ -71,7 +71,7 @@ public struct GridScheme: Hashable, Sendable, Codable, CustomStringConvertible {
     guard let scheme = GridScheme(name: name) else {
       throw DecodingError.dataCorruptedError(
         in: container,
-        debugDescription: "there is no scheme \(name.printable); it takes a newer lmtool, or one of \(Self.allNames.joined(separator: ", "))")
+        debugDescription: "there is no scheme \(name.printable); known are \(Self.allNames.joined(separator: ", "))")
     }
     self = scheme
   }

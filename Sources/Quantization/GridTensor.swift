@@ -80,7 +80,8 @@ extension GridLayout {
   ) {
     precondition(output.count == rows * columns, "the output does not fit the rows")
     let kernel = GridKernel(columns: columns, group: group, bits: scheme.bits, hasMinimum: scheme.hasMinimum)
-    guard rows > 0, let codes = codes.baseAddress, let scales = scales.baseAddress, let output = output.baseAddress else { return }
+    guard rows > 0, let codes = codes.baseAddress, let scales = scales.baseAddress, let output = output.baseAddress
+    else { return }
     for row in 0..<rows {
       kernel.dequantize(
         codes: codes + row * bytesPerRow, scales: scales + row * groupsPerRow,

@@ -20,17 +20,21 @@ public struct StoredGridTensor: GridTensorReader {
   private let codes: any ByteSource
   private let scales: any ByteSource
   private let minimums: (any ByteSource)?
+  private let packedBytes: Int?
 
   /// Rows are read in pieces of about so many weights.
   private static let piece = 1 << 20
 
   /// A matrix of `shape` [rows, columns].
   ///
+  /// - Parameter storedBytes: bytes in the file, where that is not the sum of the sources.
   /// - Throws: `badInput` when a source has not the size that shape and scheme demand.
   public init(
-    name: String, shape: [Int], scheme: GridScheme, codes: any ByteSource, scales: any ByteSource, minimums: (any ByteSource)?
+    name: String, shape: [Int], scheme: GridScheme, codes: any ByteSource, scales: any ByteSource, minimums: (any ByteSource)?,
+    storedBytes: Int? = nil
   ) throws(LMToolError) {
     self.name = name
+    packedBytes = storedBytes
     self.codes = codes
     self.scales = scales
     self.minimums = minimums
@@ -54,13 +58,15 @@ public struct StoredGridTensor: GridTensorReader {
   public var shape: [Int] { [layout.rows, layout.columns] }
   /// The scheme by its name.
   public var storage: Storage { .quantized(scheme.name) }
-  /// Bytes of codes, scales and minimums, before any compression.
-  public var storedBytes: Int { layout.bytes }
+  /// Bytes of codes, scales and minimums in the file.
+  public var storedBytes: Int { packedBytes ?? layout.bytes }
 
+  /// The codes, scales and minimums, checked by rules.
   public func readGrid() throws(LMToolError) -> GridTensor {
     do throws(LMToolError) { return try grid(rows: 0..<layout.rows) } catch { throw error.naming(name) }
   }
 
+  /// The elements of `range` as floats, about a million at a time.
   public func read(_ range: Range<Int>, into output: UnsafeMutableBufferPointer<Float>) throws(LMToolError) {
     precondition(range.lowerBound >= 0 && range.upperBound <= count && output.count == range.count, "range outside the tensor")
     guard !range.isEmpty else { return }
