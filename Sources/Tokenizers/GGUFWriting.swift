@@ -1,0 +1,57 @@
+import Tensors
+
+extension TokenizerDefinition {
+  /// The fields with which llama.cpp makes the same ids of text.
+  ///
+  /// A pre-tokenizer that llama.cpp has no name for is called "default", and then its ids may differ; so may those of
+  /// a SentencePiece tokenizer that removes extra spaces, and of one that splits words or puts a space in front of the
+  /// first stretch only (TOK-11).
+  public func ggufFields() throws(LMToolError) -> GGUFTokenizerFields {
+    try validate()
+    var fields = GGUFTokenizerFields(model: "llama", tokens: [])
+    fields.types = (0..<vocabularySize).map { Int32(vocabulary.type(of: $0).rawValue) }
+    switch model {
+    case .byteLevel(let rules): fill(&fields, rules)
+    case .sentencePiece(let rules): fill(&fields, rules)
+    }
+    fields.bos = bos
+    fields.eos = eos.first
+    fields.endOfTurn = eos.dropFirst().first
+    fields.unknown = unknown
+    fields.padding = padding
+    fields.addsBOS = addsBOS
+    fields.addsEOS = addsEOS
+    return fields
+  }
+
+  private func fill(_ fields: inout GGUFTokenizerFields, _ rules: ByteLevelRules) {
+    fields.model = "gpt2"
+    fields.pre = GGUFPreTokenizers.name(of: rules) ?? "default"
+    fields.tokens = (0..<vocabularySize).map { spelling(of: $0) }
+    fields.merges = merges.map { spelling(of: Int($0.left)) + [0x20] + spelling(of: Int($0.right)) }
+  }
+
+  private func fill(_ fields: inout GGUFTokenizerFields, _ rules: SentencePieceRules) {
+    fields.tokens = (0..<vocabularySize).map { spelling(of: $0) }
+    fields.scores = scores.isEmpty ? rankScores() : scores
+    fields.addsSpacePrefix = rules.prefix != .never
+    fields.removesExtraSpaces = rules.removesExtraSpaces ? true : nil
+  }
+
+  /// Scores that put the results of merges in the order of their first merge.
+  private func rankScores() -> [Float] {
+    var scores = [Float](repeating: 0, count: vocabularySize)
+    var next: Float = -1
+    for merge in merges where scores[Int(merge.result)] == 0 {
+      scores[Int(merge.result)] = next
+      next -= 1
+    }
+    return scores
+  }
+
+  /// The spelling of a token in tokenizer.json and GGUF.
+  func spelling(of id: Int) -> [UInt8] {
+    guard case .byteLevel = model, vocabulary.type(of: id) == .normal else { return Array(vocabulary[id]) }
+    return ByteAlphabet.encode(vocabulary[id])
+  }
+}

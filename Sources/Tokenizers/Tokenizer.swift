@@ -1,0 +1,64 @@
+import Tensors
+
+/// Turns text into token ids and back. Built once from a definition; may be used by many threads.
+public final class Tokenizer: Sendable {
+  /// What it was built from.
+  public let definition: TokenizerDefinition
+  let core: Core
+  private let matchers: [MatcherKey: AddedTokenMatcher]
+
+  /// The parts that the two kinds of tokenizer work with.
+  enum Core: Sendable {
+    case byteLevel(ByteLevelCore)
+    case sentencePiece(SentencePieceCore)
+  }
+
+  private struct MatcherKey: Hashable {
+    var isRaw: Bool
+    var hasSpecial: Bool
+  }
+
+  /// Builds the tables.
+  ///
+  /// - Throws: `badInput` when the definition does not hold together, a pattern does not compile, or two tokens that text
+  ///   can become have the same bytes.
+  public init(_ definition: TokenizerDefinition) throws(LMToolError) {
+    try definition.validate()
+    self.definition = definition
+    switch definition.model {
+    case .byteLevel(let rules): core = .byteLevel(try ByteLevelCore(definition, rules))
+    case .sentencePiece(let rules): core = .sentencePiece(try SentencePieceCore(definition, rules))
+    }
+    var matchers: [MatcherKey: AddedTokenMatcher] = [:]
+    for hasSpecial in [false, true] {
+      for isRaw in [false, true] {
+        matchers[MatcherKey(isRaw: isRaw, hasSpecial: hasSpecial)] = Self.matcher(definition, isRaw: isRaw, hasSpecial: hasSpecial)
+      }
+    }
+    self.matchers = matchers
+  }
+
+  /// A matcher for the added tokens that are compared with raw or with normalized text. Special tokens are compared
+  /// with raw text whatever their file says (TOK-7).
+  private static func matcher(_ definition: TokenizerDefinition, isRaw: Bool, hasSpecial: Bool) -> AddedTokenMatcher {
+    let tokens = definition.added.filter { (hasSpecial || !$0.isSpecial) && (($0.matching == .raw || $0.isSpecial) == isRaw) }
+    return AddedTokenMatcher(tokens.map { ($0, definition.spelling(of: $0)) })
+  }
+
+  /// The matcher for raw or normalized text, with or without special tokens.
+  func matcher(isRaw: Bool, hasSpecial: Bool) -> AddedTokenMatcher {
+    matchers[MatcherKey(isRaw: isRaw, hasSpecial: hasSpecial)] ?? AddedTokenMatcher([])
+  }
+}
+
+extension TokenizerDefinition {
+  /// The bytes that stand for an added token in the text that it is compared with.
+  func spelling(of token: AddedToken) -> [UInt8] {
+    let bytes = Array(vocabulary[Int(token.id)])
+    guard token.matching == .normalized, !token.isSpecial else { return bytes }
+    switch model {
+    case .byteLevel(let rules): return rules.normalizesNFC ? normalizedNFC(bytes) : bytes
+    case .sentencePiece(let rules): return bytes.withUnsafeBytes { SentencePieceText.escape($0, rules, isFirst: true) }
+    }
+  }
+}
