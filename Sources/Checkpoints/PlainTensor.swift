@@ -4,7 +4,7 @@ import Tensors
 ///
 /// Every type is readable as floats; those that floats cannot hold exactly (F64 and wide integers) are rounded to nearest.
 /// BOOL reads as 0 and 1.
-public struct PlainTensor: TensorReader {
+public struct PlainTensor: MappedTensor {
   /// The name in the file.
   public let name: String
   /// Dimensions, outermost first.
@@ -25,16 +25,10 @@ public struct PlainTensor: TensorReader {
     self.range = range
   }
 
+  /// How the elements are stored.
   public var storage: Storage { .plain(dtype) }
-  public var storedBytes: Int { range.count }
 
-  /// Calls `body` with the stored bytes of all elements: for copying them as they are.
-  public func withBytes<Result, Failure: Error>(
-    _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
-  ) throws(Failure) -> Result {
-    try file.withBytes(range, body)
-  }
-
+  /// Converts elements to floats.
   public func read(_ elements: Range<Int>, into output: UnsafeMutableBufferPointer<Float>) throws(LMToolError) {
     precondition(elements.lowerBound >= 0 && elements.upperBound <= count, "elements outside the tensor")
     precondition(output.count == elements.count, "the output holds exactly the elements that are read")

@@ -1,7 +1,7 @@
 import CKernels
 
-/// ggml's block types that have a decoder: 32 elements each, with one f16 scale and, in the `_1` types, an f16 minimum.
 // swift-format-ignore: AlwaysUseLowerCamelCase
+/// ggml's block types that have a decoder: 32 elements each, with one f16 scale and, in the `_1` types, an f16 minimum.
 public enum GGMLBlock: String, Sendable, CaseIterable {
   case q4_0 = "Q4_0"
   case q4_1 = "Q4_1"

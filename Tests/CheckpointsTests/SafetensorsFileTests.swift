@@ -173,6 +173,20 @@ struct SafetensorsFileTests {
     expectRefusal("SAFETENSORS-8") { _ = try open(safetensors("{\(entry("a", 0, 2)),\(entry("b", 0, 2))}", [1, 2])) }
   }
 
+  /// Every single-byte change of a small header either opens or is refused, and what opens can be read.
+  @Test func survivesEveryFlippedByte() throws {
+    let whole = safetensors(
+      "{\(entry("a", 0, 8, dtype: "F16", shape: "2,2")),\(entry("b", 8, 12))}", [UInt8](repeating: 1, count: 12))
+    for index in 0..<(whole.count - 12) {
+      for mask: UInt8 in [1, 2, 4, 8, 0x10, 0x80, 0xFF] {
+        var damaged = whole
+        damaged[index] ^= mask
+        guard let file = try? open(damaged) else { continue }
+        for tensor in file.tensors.values { #expect(try tensor.readAll().count == tensor.count) }
+      }
+    }
+  }
+
   @Test func saysWhichFileIsMissing() {
     let error = expectRefusal(nil, code: .missingInput) { _ = try SafetensorsFile(path: folder.path + "/none") }
     #expect(error?.file == folder.path + "/none")

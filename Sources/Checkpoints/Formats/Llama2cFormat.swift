@@ -2,7 +2,9 @@ import OrderedCollections
 import Tensors
 
 extension Llama2cFile: Checkpoint {
+  /// The one file.
   public var files: [MappedFile] { [file] }
+  /// The tensors in the order of the file.
   public var readers: OrderedDictionary<String, any TensorReader> { tensors }
 }
 

@@ -2,6 +2,7 @@ import OrderedCollections
 import Tensors
 
 extension SafetensorsCheckpoint: Checkpoint {
+  /// The tensors, shard by shard.
   public var readers: OrderedDictionary<String, any TensorReader> { tensors.mapValues { $0 } }
 }
 

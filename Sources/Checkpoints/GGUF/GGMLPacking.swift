@@ -1,10 +1,10 @@
 import Kernels
 
+// swift-format-ignore: AlwaysUseLowerCamelCase
 /// Packs codes and scales that a quantizer has chosen into ggml's blocks, losslessly: the inverse of the decoders.
 ///
 /// Codes come in the order of the elements, 32 a block; scales and minimums are bits of f16, one a block. The layouts are
 /// those of `formats/gguf.md`.
-// swift-format-ignore: AlwaysUseLowerCamelCase
 public enum GGMLPacking {
   /// Packs symmetric 8-bit codes: each element is code * scale.
   ///

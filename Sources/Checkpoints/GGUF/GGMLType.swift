@@ -1,11 +1,11 @@
 import Kernels
 import Tensors
 
+// swift-format-ignore: AlwaysUseLowerCamelCase
 /// The element types of GGUF tensors, numbered as `enum ggml_type` in ggml.h. Numbers that are missing were removed from the
 /// format.
 ///
 /// Cases keep ggml's names; `name` has them in capitals.
-// swift-format-ignore: AlwaysUseLowerCamelCase
 public enum GGMLType: UInt32, Sendable, CaseIterable {
   case f32 = 0
   case f16 = 1

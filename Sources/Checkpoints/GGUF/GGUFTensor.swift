@@ -2,7 +2,7 @@ import Kernels
 import Tensors
 
 /// A tensor of a GGUF file.
-public struct GGUFTensor: TensorReader {
+public struct GGUFTensor: MappedTensor {
   /// The name in the file.
   public let name: String
   /// Dimensions, outermost first: the reverse of the order in the file.
@@ -23,15 +23,8 @@ public struct GGUFTensor: TensorReader {
     self.range = range
   }
 
+  /// How the elements are stored.
   public var storage: Storage { type.plain.map { .plain($0) } ?? .quantized(type.name) }
-  public var storedBytes: Int { range.count }
-
-  /// Calls `body` with the stored bytes of all elements: for copying them as they are.
-  public func withBytes<Result, Failure: Error>(
-    _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
-  ) throws(Failure) -> Result {
-    try file.withBytes(range, body)
-  }
 
   /// Converts elements to floats; see GGUF-14.
   ///

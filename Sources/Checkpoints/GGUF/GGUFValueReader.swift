@@ -106,12 +106,25 @@ extension ByteReader {
     return bytes.map { $0 == 1 }
   }
 
+  /// Reads strings over the raw bytes: a vocabulary has some hundred thousand of them.
   private mutating func ggufStrings(_ count: Int) throws(LMToolError) -> [[UInt8]] {
     var strings: [[UInt8]] = []
     strings.reserveCapacity(count)
-    for _ in 0..<count {
-      let range = try ggufStringRange("a string of the array")
-      strings.append(file.withBytes(range) { Array($0) })
+    let start = offset
+    let size = file.withBytes(start..<end) { bytes in
+      var position = 0
+      while strings.count < count, bytes.count - position >= 8 {
+        let length = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: position, as: UInt64.self))
+        guard length <= UInt64(bytes.count - position - 8) else { break }
+        strings.append(Array(bytes[(position + 8)..<(position + 8 + Int(length))]))
+        position += 8 + Int(length)
+      }
+      return position
+    }
+    _ = try take(size, "the strings")
+    guard strings.count == count else {
+      throw broken(
+        "string \(strings.count) of the array reaches past the end; the file is truncated or damaged", at: offset, "GGUF-2")
     }
     return strings
   }

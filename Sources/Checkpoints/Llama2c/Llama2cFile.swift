@@ -67,7 +67,7 @@ private struct Llama2cPlacement {
       let start = offset + index * size
       tensors[name] =
         if let scaleGroup {
-          GroupedInt8Tensor(name: name, shape: section.shape, groupSize: scaleGroup, file: file, codes: start..<(start + count))
+          GroupedInt8Tensor(name: name, shape: section.shape, groupSize: scaleGroup, file: file, range: start..<(start + size))
         } else {
           PlainTensor(name: name, shape: section.shape, dtype: .f32, file: file, range: start..<(start + size))
         }

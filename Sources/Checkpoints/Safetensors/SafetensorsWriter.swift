@@ -93,7 +93,9 @@ public final class SafetensorsWriter {
     var offset = 0
     for (entry, size) in zip(entries, sizes) {
       let (end, overflow) = offset.addingReportingOverflow(size)
-      guard !overflow else { throw LMToolError(.badInput, "the tensors are too large together", at: .tensor(entry.name)) }
+      guard !overflow else {
+        throw LMToolError(.badInput, "the tensors are too large together", at: .tensor(entry.name), rule: "SAFETENSORS-5")
+      }
       let shape = entry.shape.map(String.init).joined(separator: ",")
       members.append(
         "\(try json(entry.name)):{\"dtype\":\"\(entry.dtype.rawValue)\",\"shape\":[\(shape)],\"data_offsets\":[\(offset),\(end)]}"
