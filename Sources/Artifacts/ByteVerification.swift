@@ -24,11 +24,13 @@ extension Artifact {
   }
 
   private func verify(task: Int, _ meter: Meter) throws(LMToolError) {
-    let tensors = manifest.tensors
-    switch task {
-    case 0: try verifyPayload(meter)
-    case 1...tensors.count: try verify(tensors[task - 1], meter)
-    default: try verify(manifest.blobs[task - tensors.count - 1], meter)
+    let tensors = manifest.tensors.count
+    if task == 0 {
+      try verifyPayload(meter)
+    } else if task <= tensors {
+      try verify(manifest.tensors[task - 1], meter)
+    } else {
+      try verify(manifest.blobs[task - tensors - 1], meter)
     }
   }
 

@@ -2,7 +2,9 @@
 
 #include <float.h>
 
+#include "dispatch.h"
 #include "half.h"
+#include "vector.h"
 
 enum { LANES = 16 };
 
@@ -10,14 +12,19 @@ typedef struct {
   float wq[LANES], qq[LANES], q[LANES], w[LANES], error[LANES];
 } lanes;
 
-static float total(const float *lane) {
+// Over the weights w, less the anchor, and their codes q. `q` and `w` only with a minimum.
+typedef struct {
+  float wq, qq, q, w, error;
+} sums;
+
+LMK_INLINE float total(const float *lane) {
   float partial[4];
   for (int i = 0; i < 4; i++) partial[i] = (lane[i] + lane[i + 4]) + (lane[i + 8] + lane[i + 12]);
   return (partial[0] + partial[1]) + (partial[2] + partial[3]);
 }
 
 // The nearest whole number in low...high; adding 1.5 * 2^23 leaves no room for a fraction.
-static inline float nearest(float value, float low, float high) {
+LMK_INLINE float nearest(float value, float low, float high) {
   value = value < low ? low : value;
   value = value > high ? high : value;
   return (value + 12582912.0f) - 12582912.0f;
@@ -73,29 +80,62 @@ lmk_fit lmk_fit_flat(const lmk_group *group) {
   return lmk_fit_measure(group, group->extent == 0 ? lmk_f32_to_f16_one(rest) : 0, floor);
 }
 
-static void measure_lane(const lmk_group *group, float scale, float minimum, float inverse, size_t i, int l, lanes *sum) {
-  float w = group->weights[i] - minimum;
-  float q = nearest(w * inverse, group->low, group->high);
-  float miss = group->weights[i] - (scale * q + minimum);
-  sum->error[l] += miss * miss;
-  sum->wq[l] += w * q;
+typedef struct {
+  float scale, inverse, minimum;
+} grid;
+
+// Adds weight i to lane l. `has_minimum` and `measure` are constants at every call, so that only the sums asked for are kept.
+LMK_INLINE void add(const lmk_group *group, grid g, const int has_minimum, const int measure, size_t i, size_t l, lanes *sum) {
+  float w = group->weights[i];
+  float r = has_minimum ? w - g.minimum : w;
+  float q = nearest(r * g.inverse, group->low, group->high);
+  sum->wq[l] += r * q;
   sum->qq[l] += q * q;
-  sum->q[l] += q;
-  sum->w[l] += w;
+  if (has_minimum) sum->q[l] += q, sum->w[l] += r;
+  if (!measure) return;
+  float miss = has_minimum ? w - (g.scale * q + g.minimum) : w - g.scale * q;
+  sum->error[l] += miss * miss;
 }
 
+LMK_INLINE void add_all(const lmk_group *group, grid g, const int has_minimum, const int measure, sums *output) {
+  lanes sum = {0};
+  size_t i = 0;
+  for (; i + LANES <= group->count; i += LANES) {
+    for (size_t l = 0; l < LANES; l++) add(group, g, has_minimum, measure, i + l, l, &sum);
+  }
+  for (size_t l = 0; i < group->count; i++, l++) add(group, g, has_minimum, measure, i, l, &sum);
+  output->wq = total(sum.wq), output->qq = total(sum.qq);
+  if (has_minimum) output->q = total(sum.q), output->w = total(sum.w);
+  if (measure) output->error = total(sum.error);
+}
+
+LMK_INLINE void measure_body(const lmk_group *group, grid g, sums *output) {
+  if (group->has_minimum) add_all(group, g, 1, 1, output);
+  else add_all(group, g, 0, 1, output);
+}
+
+LMK_INLINE void score_body(const lmk_group *group, grid g, sums *output) {
+  if (group->has_minimum) add_all(group, g, 1, 0, output);
+  else add_all(group, g, 0, 0, output);
+}
+
+static void lmk_ref_measure(const lmk_group *group, grid g, sums *output) { measure_body(group, g, output); }
+static void lmk_ref_score(const lmk_group *group, grid g, sums *output) { score_body(group, g, output); }
+
+LMK_VARIANTS(measure, (const lmk_group *group, grid g, sums *output), (group, g, output))
+LMK_VARIANTS(score, (const lmk_group *group, grid g, sums *output), (group, g, output))
+
 // The least-squares scale, and with a minimum the least-squares minimum, for the codes behind the sums.
-static int solve(const lmk_group *group, const lanes *sum, float anchor, float *scale, float *minimum, float *score) {
-  float wq = total(sum->wq), qq = total(sum->qq);
+static int solve(const lmk_group *group, const sums *sum, float anchor, float *scale, float *minimum, float *score) {
   if (!group->has_minimum) {
     *minimum = 0;
-    if (qq == 0) return 0;
-    *scale = wq / qq;
-    *score = wq * *scale;
+    if (sum->qq == 0) return 0;
+    *scale = sum->wq / sum->qq;
+    *score = sum->wq * *scale;
     return 1;
   }
-  double count = (double)group->count, q = total(sum->q), w = total(sum->w);
-  double covariance = wq - w * q / count, variance = qq - q * q / count;
+  double count = (double)group->count, q = sum->q, w = sum->w;
+  double covariance = sum->wq - w * q / count, variance = sum->qq - q * q / count;
   if (!(variance > 0)) return 0;
   double slope = covariance / variance;
   *scale = (float)slope;
@@ -108,35 +148,19 @@ lmk_fit lmk_fit_measure(const lmk_group *group, uint16_t scale_bits, uint16_t mi
   lmk_fit fit = {.scale = scale_bits, .minimum = minimum_bits, .error = FLT_MAX};
   if (!is_finite_half(scale_bits) || !is_finite_half(minimum_bits)) return fit;
   float scale = lmk_f16_to_f32_one(scale_bits), minimum = lmk_f16_to_f32_one(minimum_bits), score;
-  float inverse = inverse_of(scale);
-  lanes sum = {0};
-  size_t i = 0;
-  for (; i + LANES <= group->count; i += LANES) {
-    for (int l = 0; l < LANES; l++) measure_lane(group, scale, minimum, inverse, i + (size_t)l, l, &sum);
-  }
-  for (int l = 0; i < group->count; i++, l++) measure_lane(group, scale, minimum, inverse, i, l, &sum);
-  fit.error = total(sum.error);
+  grid g = {scale, inverse_of(scale), minimum};
+  sums sum;
+  LMK_DISPATCH(measure, (group, g, &sum));
+  fit.error = sum.error;
   fit.usable = solve(group, &sum, minimum, &fit.next_scale, &fit.next_minimum, &score);
   return fit;
 }
 
-static inline void score_lane(const lmk_group *group, float inverse, float anchor, size_t i, int l, lanes *sum) {
-  float w = group->weights[i] - anchor;
-  float q = nearest(w * inverse, group->low, group->high);
-  sum->wq[l] += w * q;
-  sum->qq[l] += q * q;
-  sum->q[l] += q;
-  sum->w[l] += w;
-}
-
 float lmk_fit_score(const lmk_group *group, float inverse, float anchor, float *scale, float *minimum) {
-  lanes sum = {0};
-  size_t i = 0;
+  grid g = {0, inverse, anchor};
+  sums sum;
   float score;
-  for (; i + LANES <= group->count; i += LANES) {
-    for (int l = 0; l < LANES; l++) score_lane(group, inverse, anchor, i + (size_t)l, l, &sum);
-  }
-  for (int l = 0; i < group->count; i++, l++) score_lane(group, inverse, anchor, i, l, &sum);
+  LMK_DISPATCH(score, (group, g, &sum));
   return solve(group, &sum, anchor, scale, minimum, &score) ? score : -1;
 }
 

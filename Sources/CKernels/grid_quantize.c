@@ -10,6 +10,12 @@ enum { PATIENCE = 5 };
 
 static inline int better(const lmk_fit *a, const lmk_fit *b) { return a->error < b->error; }
 
+// Whether the weights lie on the grid but for the rounding of scale and minimum: then it pays to try every f16 near them.
+static int is_close(const lmk_group *group, const lmk_fit *fit) {
+  float scale = lmk_f16_to_f32_one(fit->scale);
+  return fit->error > 0 && fit->error < 0.02f * scale * scale * (float)group->count;
+}
+
 // Alternates between the best codes for a grid and the best grid for those codes. Both halves can only lower the
 // error, but rounding the grid to f16 can raise it, so the best one seen is what counts.
 static void alternate(const lmk_group *group, float scale, float minimum, lmk_fit *best) {
@@ -25,9 +31,22 @@ static void alternate(const lmk_group *group, float scale, float minimum, lmk_fi
   }
 }
 
-// Tries the f16 neighbours of the best grid until none is better.
+// Weights that lie on a grid need not use its lowest codes: then the minimum that f16 holds exactly is some steps below
+// the least weight. Where the fit is close already, tries those that leave room for the greatest weight.
+static void shift(const lmk_group *group, lmk_fit *best) {
+  float scale = lmk_f16_to_f32_one(best->scale);
+  if (!group->has_minimum || !is_close(group, best) || scale <= 0) return;
+  float spare = group->high - group->extent / scale + 0.5f;
+  for (float step = 1; step <= spare && step <= 15 && best->error > 0; step += 1) {
+    lmk_fit fit = lmk_fit_measure(group, lmk_f32_to_f16_one(scale), lmk_f32_to_f16_one(group->minimum - step * scale));
+    if (better(&fit, best)) *best = fit;
+  }
+}
+
+// Tries the f16 neighbours of the best grid until none is better: where the fit is close, and where scales are so small
+// that f16 has but a few.
 static void polish(const lmk_group *group, lmk_fit *best) {
-  for (int round = 0; round < 4 && best->error > 0; round++) {
+  for (int round = 0; round < 4 && (is_close(group, best) || (best->scale & 0x7FFF) < 64); round++) {
     lmk_fit centre = *best;
     int reach = group->has_minimum ? 1 : 0;
     for (int m = -reach; m <= reach; m++) {
@@ -59,10 +78,12 @@ typedef struct {
   float score, scale, minimum;
 } candidate;
 
+// Of grids that differ only by the noise of the sums the first, which has the widest steps, is kept: weights on a grid of
+// steps s lie on that of s / 2 too, but f16 may not hold s / 2 as well.
 static inline void consider(const lmk_group *group, float inverse, float anchor, candidate *best) {
   candidate found;
   found.score = lmk_fit_score(group, inverse, anchor, &found.scale, &found.minimum);
-  if (found.score > best->score) *best = found;
+  if (found.score > best->score * 1.000001f) *best = found;
 }
 
 // One rung of the ladder: the grids whose extent is the group's extent divided by rung / full.
@@ -82,7 +103,7 @@ static void try_rung(const lmk_group *group, float rung, int clips, candidate *b
 
 static void search(const lmk_group *group, lmk_fit *best) {
   rungs r = rungs_of(group);
-  candidate whole = {-1, 0, 0}, fine = {-1, 0, 0};
+  candidate whole = {0, 0, 0}, fine = {0, 0, 0};
   for (float rung = 1; rung <= r.whole; rung += 1) try_rung(group, rung, rung > group->high, &whole);
   int idle = 0;
   for (float rung = r.fine; idle < PATIENCE || rung <= r.full; rung = next_rung(&r, rung)) {
@@ -91,6 +112,7 @@ static void search(const lmk_group *group, lmk_fit *best) {
     idle = fine.score > before ? 0 : idle + 1;
   }
   alternate(group, whole.scale, whole.minimum, best);
+  shift(group, best);
   if (best->error > 0) alternate(group, fine.scale, fine.minimum, best);
   polish(group, best);
 }
