@@ -44,6 +44,8 @@ static float exp_one(float x) {
   return p * power;
 }
 
+float lmk_exp(float x) { return exp_one(x); }
+
 // Up to 16 elements from p, the lanes past them `fill`.
 #define LOAD_TAIL(p, count, fill)                    \
   ({                                                 \
@@ -170,6 +172,61 @@ double lmk_log_sum_exp(const float *x, size_t count) {
   double result = 0;
   LMK_DISPATCH(log_sum_exp, (x, count, &result));
   return result;
+}
+
+// Kullback-Leibler divergence of two softmaxes
+
+LMK_INLINE void divergence_body(const float *p, const float *q, size_t count, double p_log, double q_log, double *result) {
+  const float p_shift = (float)p_log, q_shift = (float)q_log;
+  double sum = 0;
+  for (size_t start = 0; start < count; start += LOG_SUM_CHUNK) {
+    const size_t size = count - start < LOG_SUM_CHUNK ? count - start : LOG_SUM_CHUNK;
+    v16 part = {};
+    size_t i = start;
+    for (; i + 16 <= start + size; i += 16) {
+      v16 log_p = LMK_LOAD(v16, p + i) - p_shift, weight = log_p;
+      exp_lanes(&weight);
+      part = LMK_FMA(weight, log_p - (LMK_LOAD(v16, q + i) - q_shift), part);
+    }
+    float lanes[16];
+    LMK_STORE(lanes, part);
+    for (; i < start + size; i++) {
+      const float log_p = p[i] - p_shift;
+      lanes[(i - start) % 16] = __builtin_fmaf(exp_one(log_p), log_p - (q[i] - q_shift), lanes[(i - start) % 16]);
+    }
+    sum += (double)LMK_SUM(LMK_LOAD(v16, lanes));
+  }
+  *result = sum;
+}
+
+void lmk_ref_divergence(const float *p, const float *q, size_t count, double p_log, double q_log, double *result) {
+  const float p_shift = (float)p_log, q_shift = (float)q_log;
+  double sum = 0;
+  for (size_t start = 0; start < count; start += LOG_SUM_CHUNK) {
+    float lanes[16] = {0};
+    for (size_t i = start; i < count && i < start + LOG_SUM_CHUNK; i++) {
+      const float log_p = p[i] - p_shift;
+      lanes[(i - start) % 16] = __builtin_fmaf(exp_one(log_p), log_p - (q[i] - q_shift), lanes[(i - start) % 16]);
+    }
+    sum += (double)sum_tree(lanes);
+  }
+  *result = sum;
+}
+
+LMK_VARIANTS(
+    divergence, (const float *p, const float *q, size_t count, double p_log, double q_log, double *result),
+    (p, q, count, p_log, q_log, result))
+double lmk_divergence(const float *p, const float *q, size_t count, double p_log, double q_log) {
+  double result = 0;
+  LMK_DISPATCH(divergence, (p, q, count, p_log, q_log, &result));
+  return result;
+}
+
+size_t lmk_argmax(const float *x, size_t count) {
+  const float most = count == 0 ? 0 : maximum(x, count);
+  for (size_t i = 0; i < count; i++)
+    if (x[i] == most) return i;
+  return 0;
 }
 
 // Gated unit

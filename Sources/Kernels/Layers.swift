@@ -2,7 +2,8 @@ import CKernels
 
 /// output = x / sqrt(mean(x²) + epsilon) · weight, for each of `tokens` rows of `count` elements. `output` may be `x`.
 public func rmsNorm(
-  _ x: UnsafePointer<Float>, weight: UnsafePointer<Float>, epsilon: Float, count: Int, tokens: Int, into output: UnsafeMutablePointer<Float>
+  _ x: UnsafePointer<Float>, weight: UnsafePointer<Float>, epsilon: Float, count: Int, tokens: Int,
+  into output: UnsafeMutablePointer<Float>
 ) {
   for token in 0..<tokens { lmk_rms_norm(x + token * count, weight, epsilon, count, output + token * count) }
 }
@@ -29,3 +30,16 @@ public func softmax(_ x: UnsafeMutablePointer<Float>, count: Int) { lmk_softmax(
 public func logSumExp(_ x: UnsafePointer<Float>, count: Int) -> Double {
   count == 0 ? -.infinity : lmk_log_sum_exp(x, count)
 }
+
+/// The Kullback-Leibler divergence KL(softmax(p) ‖ softmax(q)) in nats, given the `logSumExp` of both.
+public func divergence(
+  of p: UnsafePointer<Float>, from q: UnsafePointer<Float>, count: Int, logSums: (p: Double, q: Double)
+) -> Double {
+  lmk_divergence(p, q, count, logSums.p, logSums.q)
+}
+
+/// The index of the largest element, the first of equals.
+public func argmax(_ x: UnsafePointer<Float>, count: Int) -> Int { lmk_argmax(x, count) }
+
+/// exp(x), held to -87...88: the function that the softmax uses, the same on every machine.
+public func exponential(_ x: Float) -> Float { lmk_exp(x) }

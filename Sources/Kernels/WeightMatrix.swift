@@ -82,7 +82,8 @@ public final class WeightMatrix: Sendable {
   ///   - rows: the block's rows, `format.rowBytes(inputs)` bytes each.
   ///   - scales: [rows][groups] f16, for quantized formats; `minimums` likewise.
   public func pack(
-    block: Int, rows: UnsafeRawPointer, scales rowScales: UnsafePointer<UInt16>? = nil, minimums rowMinimums: UnsafePointer<UInt16>? = nil
+    block: Int, rows: UnsafeRawPointer, scales rowScales: UnsafePointer<UInt16>? = nil,
+    minimums rowMinimums: UnsafePointer<UInt16>? = nil
   ) {
     let count = self.rows(of: block).count
     lmk_pack_block(format.c, rows, count, inputs, values + block * blockBytes)

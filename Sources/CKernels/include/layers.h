@@ -8,11 +8,20 @@
 // output = x / sqrt(mean(x^2) + epsilon) * weight. Zhang and Sennrich 2019. output may be x.
 void lmk_rms_norm(const float *x, const float *weight, float epsilon, size_t count, float *output);
 
+// exp(x) with x held to [-87, 88], within 2 units in the last place.
+float lmk_exp(float x);
+
 // x = exp(x - max) / sum, in place.
 void lmk_softmax(float *x, size_t count);
 
 // log(sum of exp(x)), in double precision for the last steps: for likelihoods.
 double lmk_log_sum_exp(const float *x, size_t count);
+
+// Sum of softmax(p) * (log softmax(p) - log softmax(q)), in nats; p_log and q_log are the log_sum_exp of p and q.
+double lmk_divergence(const float *p, const float *q, size_t count, double p_log, double q_log);
+
+// The index of the largest element, the first one of equals; 0 when count is 0.
+size_t lmk_argmax(const float *x, size_t count);
 
 // output = gate / (1 + exp(-gate)) * up: the gated unit of LLaMA. output may be gate.
 void lmk_silu_product(const float *gate, const float *up, size_t count, float *output);

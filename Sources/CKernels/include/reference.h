@@ -7,5 +7,6 @@ void lmk_ref_product(const lmk_matrix *matrix, size_t first, size_t last, const 
 void lmk_ref_rms_norm(const float *x, const float *weight, float epsilon, size_t count, float *output);
 void lmk_ref_softmax(float *x, size_t count);
 void lmk_ref_log_sum_exp(const float *x, size_t count, double *result);
+void lmk_ref_divergence(const float *p, const float *q, size_t count, double p_log, double q_log, double *result);
 void lmk_ref_silu_product(const float *gate, const float *up, size_t count, float *output);
 void lmk_ref_attend(const lmk_cache *cache, const float *query, size_t first, size_t last, float scale, float *scores, float *output);

@@ -1,0 +1,83 @@
+import OrderedCollections
+import Tensors
+import Tokenizers
+
+/// A model as every stage sees it, whatever file it came from: what it is, and where its numbers are. Opening one reads
+/// headers only; tensors are read when asked for.
+public struct ModelSource: Sendable {
+  /// The path that was opened.
+  public var path: String
+  /// The kind of file, for tables: "safetensors", "GGUF v3", "llama2.c v0".
+  public var format: String
+  /// The layers.
+  public var spec: ModelSpec
+  /// The Hugging Face configuration.
+  public var config: JSONValue
+  /// The tensors of `spec`, by their Hugging Face names, in the order of computation.
+  public var tensors: OrderedDictionary<String, any TensorReader>
+  /// Names of tensors in the file that the model does not use.
+  public var unused: [String]
+  /// The tokenizer, where the files have one.
+  public var tokenizer: TokenizerDefinition?
+  /// Why there is no tokenizer, when there is something that is not understood.
+  public var tokenizerProblem: LMToolError?
+  /// The chat template as the files have it: Jinja, never executed.
+  public var chatTemplate: String?
+  /// `generation_config.json`.
+  public var generation: JSONValue?
+  /// The files that were read, for provenance.
+  public var files: [MappedFile]
+
+  /// Pairs the tensors that a file has with those that the model needs.
+  ///
+  /// - Throws: `missingInput` when one is not there (MODEL-3), `badInput` when a shape contradicts the configuration (MODEL-4).
+  static func pair(
+    _ spec: ModelSpec, with available: OrderedDictionary<String, any TensorReader>, path: String
+  ) throws(LMToolError) -> OrderedDictionary<String, any TensorReader> {
+    var tensors: OrderedDictionary<String, any TensorReader> = [:]
+    for needed in spec.tensors {
+      guard let tensor = available[needed.name] else {
+        throw LMToolError(
+          .missingInput, "the model needs it, but the file does not have it; the checkpoint is incomplete or of another family",
+          file: path, at: .tensor(needed.name), rule: "MODEL-3")
+      }
+      guard tensor.shape == needed.shape else {
+        throw LMToolError(
+          .badInput, "it has the shape \(tensor.shape), but the configuration asks for \(needed.shape)", file: path,
+          at: .tensor(needed.name), rule: "MODEL-4")
+      }
+      tensors[needed.name] = tensor
+    }
+    return tensors
+  }
+
+  /// The reader of a tensor of `spec`.
+  public func tensor(_ spec: TensorSpec) throws(LMToolError) -> any TensorReader {
+    guard let tensor = tensors[spec.name] else {
+      throw LMToolError(.bug, "the model was opened without it", file: path, at: .tensor(spec.name))
+    }
+    return tensor
+  }
+
+  /// Parameters in all, tied ones once.
+  public var parameterCount: Int { tensors.values.reduce(0) { $0 + $1.count } }
+
+  /// The tokens that end a text: those of the generation settings, the configuration and the tokenizer.
+  public var endTokens: Set<Int32> {
+    let configured = [generation, config].compactMap { $0 }.flatMap { Configuration($0).endTokens }
+    return Set(configured + (tokenizer?.eos ?? [])).filter { $0 < Int32(clamping: spec.vocabularySize) }
+  }
+
+  /// The tokenizer, ready for use.
+  ///
+  /// - Throws: `missingInput` when the model has none, or the reason why it is not understood.
+  public func makeTokenizer() throws(LMToolError) -> Tokenizer {
+    if let tokenizerProblem { throw tokenizerProblem }
+    guard let tokenizer else {
+      throw LMToolError(
+        .missingInput, "the model has no tokenizer; put tokenizer.json or tokenizer.model beside it, or name one with --tokenizer",
+        file: path)
+    }
+    return try Tokenizer(tokenizer)
+  }
+}

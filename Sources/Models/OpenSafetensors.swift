@@ -1,0 +1,92 @@
+import Checkpoints
+import OrderedCollections
+import Quantization
+import Tensors
+import Tokenizers
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+extension ModelSource {
+  /// Opens a Hugging Face directory, or one .safetensors file with `config.json` beside it: float, or quantized by lmtool.
+  public static func open(safetensors path: String) throws(LMToolError) -> ModelSource {
+    let checkpoint = try SafetensorsCheckpoint(path: path)
+    let folder = isFolder(path) ? path : parent(of: path)
+    let configFile = folder + "/config.json"
+    guard access(configFile, F_OK) == 0 else {
+      throw LMToolError(.missingInput, "there is no config.json beside the weights; it says what the model is", file: configFile)
+    }
+    let config = try decodeJSON(JSONValue.self, file: try MappedFile(path: configFile))
+    let spec = try Architectures.spec(of: Configuration(config, file: configFile))
+    let quantization: QuantizationConfig?
+    do throws(LMToolError) {
+      quantization = try QuantizationConfig(config: config)
+    } catch { throw error.within(file: configFile) }
+    let tensors = try named(checkpoint.tensors, spec: spec, quantization: quantization, path: path)
+    let text = TextFiles(folder: folder)
+    return ModelSource(
+      path: path, format: quantization == nil ? "safetensors" : "safetensors, quantized", spec: spec, config: config,
+      tensors: try pair(spec, with: tensors, path: path), unused: unused(tensors, by: spec), tokenizer: text.tokenizer,
+      tokenizerProblem: text.problem, chatTemplate: text.chatTemplate, generation: text.generation,
+      files: checkpoint.files + text.files)
+  }
+
+  static func unused(_ tensors: OrderedDictionary<String, any TensorReader>, by spec: ModelSpec) -> [String] {
+    let used = Set(spec.tensors.map(\.name))
+    return tensors.keys.filter { !used.contains($0) }
+  }
+
+  /// The file's tensors under canonical names, codes with their scales and minimums joined to matrices.
+  private static func named(
+    _ stored: OrderedDictionary<String, PlainTensor>, spec: ModelSpec, quantization: QuantizationConfig?, path: String
+  ) throws(LMToolError) -> OrderedDictionary<String, any TensorReader> {
+    var tensors: OrderedDictionary<String, any TensorReader> = [:]
+    for (name, tensor) in stored { tensors[canonical(name, known: stored)] = tensor }
+    for (name, scheme) in quantization?.schemes ?? [:] {
+      guard let needed = spec.tensors.first(where: { $0.name == name }) else { continue }
+      let parts = (QuantizationConfig.codesName(name), QuantizationConfig.scalesName(name), QuantizationConfig.minimumsName(name))
+      guard let codes = stored[parts.0], let scales = stored[parts.1] else {
+        throw LMToolError(.missingInput, "the codes or scales are not in the file", file: path, at: .tensor(name), rule: "Q-7")
+      }
+      let joined: StoredGridTensor
+      do throws(LMToolError) {
+        joined = try StoredGridTensor(
+          name: name, shape: needed.shape, scheme: scheme, codes: codes, scales: scales, minimums: stored[parts.2])
+      } catch { throw error.within(file: path) }
+      for part in [parts.0, parts.1, parts.2] { tensors[part] = nil }
+      tensors[name] = joined
+    }
+    return tensors
+  }
+
+  /// The name with the "model." in front that checkpoints of a bare `LlamaModel` lack.
+  private static func canonical(_ name: String, known: OrderedDictionary<String, PlainTensor>) -> String {
+    let isBare = known["model.embed_tokens.weight"] == nil && known["embed_tokens.weight"] != nil
+    return isBare && !name.hasPrefix("lm_head.") ? "model." + name : name
+  }
+}
+
+extension PlainTensor: ByteSource {
+  /// Bytes in all.
+  public var count: Int { storedBytes }
+
+  /// Copies stored bytes.
+  public func read(_ range: Range<Int>, into output: UnsafeMutableRawBufferPointer) throws(LMToolError) {
+    withBytes { output.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[range])) }
+  }
+}
+
+/// Whether `path` is a folder.
+func isFolder(_ path: String) -> Bool {
+  var status = stat()
+  return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+}
+
+/// The folder that a file is in.
+func parent(of path: String) -> String {
+  guard let slash = path.lastIndex(of: "/") else { return "." }
+  return slash == path.startIndex ? "/" : String(path[..<slash])
+}
