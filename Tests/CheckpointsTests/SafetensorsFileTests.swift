@@ -111,10 +111,29 @@ struct SafetensorsFileTests {
     "{\"a\":{\"dtype\":\"U8\",\"shape\":0,\"data_offsets\":[0,0]}}",
     "{\"a\":{\"dtype\":\"U8\",\"shape\":[0.5],\"data_offsets\":[0,0]}}",
     "{\"a\":{\"dtype\":\"U8\",\"shape\":[99999999999999999999],\"data_offsets\":[0,0]}}",
+    "{\"a\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0,0]}}",
+    "{\"a\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0],\"x\":1}}",
+    "{\"a\":{\"dtype\":\"U8\",\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}}",
+    "{\"a\":{\"dtype\":\"U8\",\"shape\":[00],\"data_offsets\":[0,0]}}",
+    "{\"a\":{\"dtype\":\"U8\",\"shape\":[0,],\"data_offsets\":[0,0]}}",
+    "{\"a\":{\"dtype\":\"U8\",\"shape\":[1e0],\"data_offsets\":[0,0]}}",
+    "{\"a\":{\"dtype\":\"U8\",\"shape\":[-],\"data_offsets\":[0,0]}}",
+    "{\"a\\\\", "{\"a\\u12\":{}}", "{\"a\tb\":{}}", "{,}",
     "{\"__metadata__\":{\"a\":1}}", "{\"__metadata__\":[]}",
   ])
   func refusesHeadersThatAreNotTheJSONOfTheFormat(header: String) {
     expectRefusal("SAFETENSORS-3") { _ = try open(safetensors(header)) }
+  }
+
+  @Test func refusesMoreThan64Dimensions() throws {
+    func shape(_ rank: Int) -> String { [String](repeating: "1", count: rank).joined(separator: ",") }
+    #expect(try open(safetensors("{\(entry("a", 0, 1, shape: shape(64)))}", [1])).tensors["a"]?.shape.count == 64)
+    expectRefusal("SAFETENSORS-3") { _ = try open(safetensors("{\(entry("a", 0, 1, shape: shape(65)))}", [1])) }
+  }
+
+  @Test func readsNamesWithEscapesAndBeyondASCII() throws {
+    let file = try open(safetensors("{ \(entry("a\\\"\\u00fc\\ud83d\\ude00", 0, 1)) ,\n\t\(entry("größe", 1, 2))\r}", [1, 2]))
+    #expect(Array(file.tensors.keys) == ["a\"ü😀", "größe"])
   }
 
   @Test func refusesAHeaderThatIsNotUTF8() {
@@ -144,7 +163,7 @@ struct SafetensorsFileTests {
   }
 
   @Test(arguments: [
-    "[0,5]", "[-1,3]", "[3,1]", "[0]", "[0,4,4]", "[]", "[9223372036854775807,9223372036854775807]", "[0,3]", "[1,4]",
+    "[0,5]", "[-1,3]", "[3,1]", "[0]", "[]", "[9223372036854775807,9223372036854775807]", "[0,3]", "[1,4]",
   ])
   func refusesOffsetsThatLieOutsideOrDoNotMatchTheShape(offsets: String) {
     let header = "{\"a\":{\"dtype\":\"U8\",\"shape\":[4],\"data_offsets\":\(offsets)}}"
@@ -156,6 +175,10 @@ struct SafetensorsFileTests {
     expectRefusal("SAFETENSORS-7") { _ = try open(safetensors(twice, [1])) }
     let elsewhere = "{\(entry("a", 0, 1)),\(entry("a", 1, 2))}"
     expectRefusal("SAFETENSORS-7") { _ = try open(safetensors(elsewhere, [1, 2])) }
+    let escaped = "{\(entry("a", 0, 1)),\(entry("\\u0061", 0, 1))}"
+    expectRefusal("SAFETENSORS-7") { _ = try open(safetensors(escaped, [1])) }
+    expectRefusal("SAFETENSORS-7") { _ = try open(safetensors("{\"__metadata__\":{\"a\":\"\",\"a\":\"\"}}")) }
+    expectRefusal("SAFETENSORS-7") { _ = try open(safetensors("{\"__metadata__\":{\"a\":\"\"},\"__metadata__\":{\"b\":\"\"}}")) }
   }
 
   @Test func refusesHoles() {

@@ -25,7 +25,7 @@ public struct SafetensorsFile: Sendable {
   /// Checks a file that is mapped already.
   init(file: MappedFile) throws(LMToolError) {
     let range = try Self.headerRange(of: file)
-    let header = try Self.header(of: file, in: range)
+    let header = try SafetensorsHeader(file, in: range)
     let layout = Layout(file: file, start: range.upperBound)
     var tensors: [PlainTensor] = []
     for (name, entry) in header.entries { tensors.append(try layout.tensor(name, entry)) }
@@ -50,30 +50,6 @@ public struct SafetensorsFile: Sendable {
     }
     return try reader.take(Int(length), "the header")
   }
-
-  private static func header(of file: MappedFile, in range: Range<Int>) throws(LMToolError) -> SafetensorsHeader {
-    try file.withBytes(range) { (bytes) throws(LMToolError) in
-      guard bytes.first == UInt8(ascii: "{") else {
-        throw LMToolError(
-          .badInput, "the header does not begin with {", file: file.path, at: .offset(8), rule: "SAFETENSORS-2")
-      }
-      let header = try decode(bytes, of: file)
-      guard SafetensorsHeader.countOffsetKeys(bytes) == header.expectedOffsetKeys else {
-        throw LMToolError(
-          .badInput, "the header names a tensor twice; download the file again or report it to its author",
-          file: file.path, at: .offset(8), rule: "SAFETENSORS-7")
-      }
-      return header
-    }
-  }
-
-  private static func decode(_ bytes: UnsafeRawBufferPointer, of file: MappedFile) throws(LMToolError) -> SafetensorsHeader {
-    do throws(LMToolError) {
-      return try decodeJSON(SafetensorsHeader.self, bytes: bytes)
-    } catch {
-      throw LMToolError(error.code, "the header: \(error.message)", file: file.path, at: .offset(8), rule: "SAFETENSORS-3")
-    }
-  }
 }
 
 /// Where the data buffer of a file is, and the checks of header entries against it.
@@ -83,23 +59,25 @@ private struct Layout {
   let start: Int
 
   func tensor(_ name: String, _ entry: SafetensorsHeader.Entry) throws(LMToolError) -> PlainTensor {
-    guard let dtype = DType(rawValue: entry.dtype) else {
-      throw broken(4, "elements of type \(entry.dtype.printable) are not supported yet", name)
+    guard let type = entry.dtype, let shape = entry.shape, let offsets = entry.dataOffsets else {
+      throw broken(3, "dtype, shape or data_offsets are missing", name)
     }
-    guard let count = elementCount(entry.shape), !count.multipliedReportingOverflow(by: dtype.size).overflow else {
-      throw broken(5, "the shape \(entry.shape.prefix(16)) is negative or too large", name)
+    guard let dtype = DType(rawValue: type) else {
+      throw broken(4, "elements of type \(type.printable) are not supported yet", name)
+    }
+    guard let count = elementCount(shape), !count.multipliedReportingOverflow(by: dtype.size).overflow else {
+      throw broken(5, "the shape \(shape) is negative or too large", name)
     }
     let available = file.count - start
-    let offsets = entry.dataOffsets
     guard offsets.count == 2, offsets[0] >= 0, offsets[0] <= offsets[1], offsets[1] <= available else {
-      throw broken(6, "data_offsets \(offsets.prefix(4)) lie outside the \(available) data bytes of the file", name)
+      throw broken(6, "data_offsets \(offsets) lie outside the \(available) data bytes of the file", name)
     }
     guard offsets[1] - offsets[0] == count * dtype.size else {
       throw broken(
         6, "data_offsets span \(offsets[1] - offsets[0]) bytes, but its shape and type need \(count * dtype.size)", name)
     }
     return PlainTensor(
-      name: name, shape: entry.shape, dtype: dtype, file: file, range: (start + offsets[0])..<(start + offsets[1]))
+      name: name, shape: shape, dtype: dtype, file: file, range: (start + offsets[0])..<(start + offsets[1]))
   }
 
   /// Checks SAFETENSORS-8 of tensors in the order of their offsets.
