@@ -64,10 +64,11 @@ public final class ArtifactWriter {
     }
     try queue.flush()
     let offset = output.count
-    let json = try encodeJSON(manifest(description))
+    let manifest = manifest(description)
+    let json = try encodeJSON(manifest)
     let packed = try json.withUnsafeBytesTyped { (bytes) throws(LMToolError) in try Frame.pack(bytes, level: Frame.textLevel) }
     try output.write(packed)
-    try check(manifest(description), json: json.count, payload: ArtifactHeader.size..<offset)
+    try check(manifest, json: json.count, payload: ArtifactHeader.size..<offset)
     let header = ArtifactHeader(
       manifestOffset: offset, packedLength: packed.count, rawLength: json.count, manifestHash: Digest.hex(packed))
     try output.overwrite(header.encoded(), at: 0)
