@@ -74,8 +74,8 @@ uint16_t lmk_half_step(uint16_t bits, int steps) {
 
 lmk_fit lmk_fit_flat(const lmk_group *group) {
   if (!group->has_minimum) return lmk_fit_measure(group, 0, 0);
-  uint16_t floor = lmk_f32_to_f16_one(group->minimum);
-  if (lmk_f16_to_f32_one(floor) > group->minimum) floor = lmk_half_step(floor, -1);
+  uint16_t floor = lmk_f32_to_f16_one(group->minimum), below = lmk_half_step(floor, -1);
+  if (lmk_f16_to_f32_one(floor) > group->minimum && is_finite_half(below)) floor = below;
   float rest = group->minimum - lmk_f16_to_f32_one(floor);
   return lmk_fit_measure(group, group->extent == 0 ? lmk_f32_to_f16_one(rest) : 0, floor);
 }

@@ -29,7 +29,7 @@ struct ClipSearchTests {
     }
   }
 
-  @Test(arguments: [0.1, -3.7, 1e-3, 60000, -1e-6] as [Float])
+  @Test(arguments: [0.1, -3.7, 1e-3, 60000, -65510, -1e-6] as [Float])
   func aConstantGroupComesBackWithinThePrecisionOfF16(constant: Float) throws {
     for name in GridScheme.allNames {
       for value in try quantize([Float](repeating: constant, count: 48), [1, 48], name).dequantized() {
