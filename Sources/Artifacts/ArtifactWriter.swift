@@ -52,10 +52,12 @@ public final class ArtifactWriter {
   /// Adds a file that is carried along, such as the tokenizer; it is written by `finish`.
   public func add(blob name: String, _ bytes: [UInt8]) { blobs.append((name, bytes)) }
 
-  /// Writes blobs, manifest and header, and gives the file its name.
+  /// Writes blobs, manifest and header, and gives the file its name unless it is larger than `limit`.
   ///
+  /// - Returns: the size of the file in bytes, whether it was kept or not.
   /// - Throws: `badInput` when names or sizes break a rule of `formats/lmz.md`, `inputOutput` when the disk is full.
-  public func finish(_ description: ArtifactDescription) throws(LMToolError) {
+  @discardableResult
+  public func finish(_ description: ArtifactDescription, limit: Int? = nil) throws(LMToolError) -> Int {
     for blob in blobs {
       begin(raw: blob.bytes.count)
       for start in stride(from: 0, to: blob.bytes.count, by: Planes.block) {
@@ -72,7 +74,8 @@ public final class ArtifactWriter {
     let header = ArtifactHeader(
       manifestOffset: offset, packedLength: packed.count, rawLength: json.count, manifestHash: Digest.hex(packed))
     try output.overwrite(header.encoded(), at: 0)
-    try output.commit()
+    if output.count <= limit ?? Int.max { try output.commit() }
+    return output.count
   }
 
   private func check(_ manifest: ArtifactManifest, json: Int, payload: Range<Int>) throws(LMToolError) {

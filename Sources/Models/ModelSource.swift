@@ -28,10 +28,27 @@ public struct ModelSource: Sendable {
   /// The files that were read, for provenance.
   public var files: [MappedFile]
 
+  /// A model whose tensors are found among `available`; the texts are added afterwards.
+  ///
+  /// - Throws: see `pair`.
+  public init(
+    path: String, format: String, spec: ModelSpec, config: JSONValue, available: OrderedDictionary<String, any TensorReader>,
+    files: [MappedFile]
+  ) throws(LMToolError) {
+    self.path = path
+    self.format = format
+    self.spec = spec
+    self.config = config
+    self.files = files
+    tensors = try Self.pair(spec, with: available, path: path)
+    let used = Set(spec.tensors.map(\.name))
+    unused = available.keys.filter { !used.contains($0) }
+  }
+
   /// Pairs the tensors that a file has with those that the model needs.
   ///
   /// - Throws: `missingInput` when one is not there (MODEL-3), `badInput` when a shape contradicts the configuration (MODEL-4).
-  static func pair(
+  private static func pair(
     _ spec: ModelSpec, with available: OrderedDictionary<String, any TensorReader>, path: String
   ) throws(LMToolError) -> OrderedDictionary<String, any TensorReader> {
     var tensors: OrderedDictionary<String, any TensorReader> = [:]

@@ -16,10 +16,12 @@ extension ModelSource {
     let spec = try family.spec(of: Configuration(config, file: path))
     let tensors = renamed(file, spec: spec, family: family)
     let text = GGUFText(file)
-    return ModelSource(
-      path: path, format: "GGUF v\(file.version)", spec: spec, config: config, tensors: try pair(spec, with: tensors, path: path),
-      unused: unused(tensors, by: spec), tokenizer: text.tokenizer, tokenizerProblem: text.problem, chatTemplate: text.chatTemplate,
-      files: [file.file])
+    var source = try ModelSource(
+      path: path, format: "GGUF v\(file.version)", spec: spec, config: config, available: tensors, files: [file.file])
+    source.tokenizer = text.tokenizer
+    source.tokenizerProblem = text.problem
+    source.chatTemplate = text.chatTemplate
+    return source
   }
 
   private static func renamed(
@@ -49,7 +51,7 @@ extension TensorRole {
 }
 
 /// The tokenizer and chat template inside a GGUF file.
-private struct GGUFText {
+struct GGUFText {
   var tokenizer: TokenizerDefinition?
   var problem: LMToolError?
   var chatTemplate: String?

@@ -10,16 +10,19 @@ import Tokenizers
 #endif
 
 extension ModelSource {
-  /// Opens a llama2.c checkpoint. Its tokenizer is looked for beside it: `tokenizer` names another file.
-  public static func open(llama2c path: String, tokenizer: String? = nil) throws(LMToolError) -> ModelSource {
+  /// Opens a llama2.c checkpoint. Its tokenizer is looked for beside it.
+  public static func open(llama2c path: String) throws(LMToolError) -> ModelSource {
     let file = try Llama2cFile(path: path)
     let config = configuration(of: file)
     let spec = try Architectures.spec(of: Configuration(config, file: path))
     let tensors = renamed(file, spec: spec)
-    let (definition, source, problem) = tokenizerBeside(path, vocabularySize: spec.vocabularySize)
-    return ModelSource(
-      path: path, format: "llama2.c v\(file.version)", spec: spec, config: config, tensors: try pair(spec, with: tensors, path: path),
-      unused: unused(tensors, by: spec), tokenizer: definition, tokenizerProblem: problem, files: [file.file] + (source.map { [$0] } ?? []))
+    let (definition, tokenizerFile, problem) = tokenizerBeside(path, vocabularySize: spec.vocabularySize)
+    var source = try ModelSource(
+      path: path, format: "llama2.c v\(file.version)", spec: spec, config: config, available: tensors,
+      files: [file.file] + (tokenizerFile.map { [$0] } ?? []))
+    source.tokenizer = definition
+    source.tokenizerProblem = problem
+    return source
   }
 
   /// llama2.c has no configuration; these are the constants of its `model.py`.

@@ -26,17 +26,15 @@ extension ModelSource {
       quantization = try QuantizationConfig(config: config)
     } catch { throw error.within(file: configFile) }
     let tensors = try named(checkpoint.tensors, spec: spec, quantization: quantization, path: path)
-    let text = TextFiles(folder: folder)
-    return ModelSource(
+    let text = TextFiles(folder: folder, vocabularySize: spec.vocabularySize)
+    var source = try ModelSource(
       path: path, format: quantization == nil ? "safetensors" : "safetensors, quantized", spec: spec, config: config,
-      tensors: try pair(spec, with: tensors, path: path), unused: unused(tensors, by: spec), tokenizer: text.tokenizer,
-      tokenizerProblem: text.problem, chatTemplate: text.chatTemplate, generation: text.generation,
-      files: checkpoint.files + text.files)
-  }
-
-  static func unused(_ tensors: OrderedDictionary<String, any TensorReader>, by spec: ModelSpec) -> [String] {
-    let used = Set(spec.tensors.map(\.name))
-    return tensors.keys.filter { !used.contains($0) }
+      available: tensors, files: checkpoint.files + text.files)
+    source.tokenizer = text.tokenizer
+    source.tokenizerProblem = text.problem
+    source.chatTemplate = text.chatTemplate
+    source.generation = text.generation
+    return source
   }
 
   /// The file's tensors under canonical names, codes with their scales and minimums joined to matrices.

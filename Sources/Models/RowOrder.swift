@@ -15,6 +15,8 @@ struct ReorderedTensor: TensorReader {
   var storedBytes: Int { base.storedBytes }
   private var columns: Int { shape.count > 1 ? shape[1] : 1 }
 
+  func discard() { base.discard() }
+
   func read(_ range: Range<Int>, into output: UnsafeMutableBufferPointer<Float>) throws(LMToolError) {
     var position = range.lowerBound
     while position < range.upperBound {
@@ -29,14 +31,14 @@ struct ReorderedTensor: TensorReader {
 }
 
 /// The two orders of the rows of a head with rotary embedding.
-enum RowOrder: Sendable, Equatable {
+public enum RowOrder: Sendable, Equatable {
   /// Reads interleaved rows in half order.
   case halfFromInterleaved(headSize: Int)
   /// Reads rows in half order interleaved.
   case interleavedFromHalf(headSize: Int)
 
   /// The row of the source that becomes row `row`.
-  func source(_ row: Int) -> Int {
+  public func source(_ row: Int) -> Int {
     switch self {
     case .halfFromInterleaved(let size):
       let head = row / size * size, place = row % size
@@ -56,6 +58,8 @@ struct RenamedTensor: TensorReader {
   var shape: [Int] { base.shape }
   var storage: Storage { base.storage }
   var storedBytes: Int { base.storedBytes }
+
+  func discard() { base.discard() }
 
   func read(_ range: Range<Int>, into output: UnsafeMutableBufferPointer<Float>) throws(LMToolError) {
     try base.read(range, into: output)

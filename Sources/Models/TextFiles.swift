@@ -21,9 +21,9 @@ struct TextFiles {
   ]
 
   /// Reads what is there. A tokenizer that is not understood is no failure until someone needs it.
-  init(folder: String) {
+  init(folder: String, vocabularySize: Int) {
     do throws(LMToolError) {
-      tokenizer = try TokenizerDefinition.read(folder: folder)
+      tokenizer = try TokenizerDefinition.read(folder: folder, vocabularySize: vocabularySize)
     } catch { problem = error }
     chatTemplate = Self.text(folder + "/chat_template.jinja") ?? Self.template(folder + "/tokenizer_config.json")
     generation = Self.json(folder + "/generation_config.json")

@@ -33,9 +33,15 @@ public protocol TensorReader: Sendable {
   /// - Precondition: `range` lies within the element count and `output` holds exactly `range.count` elements.
   /// - Throws: `badInput` when the stored form is broken (for example a truncated frame).
   func read(_ range: Range<Int>, into output: UnsafeMutableBufferPointer<Float>) throws(LMToolError)
+
+  /// Says that the tensor will not be read again soon, so that the pages of its file need not stay in memory.
+  func discard()
 }
 
 extension TensorReader {
+  /// Nothing, for tensors that hold no pages.
+  public func discard() {}
+
   /// The number of elements; shapes are checked for overflow when a file is opened.
   public var count: Int { elementCount(shape) ?? 0 }
 
