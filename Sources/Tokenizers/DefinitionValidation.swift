@@ -38,6 +38,9 @@ extension TokenizerDefinition {
       try check(token.id, "added")
       guard !vocabulary[Int(token.id)].isEmpty else { throw .tokenizer("the added token \(token.id) is empty", rule: 3) }
     }
+    guard added.reduce(0, { $0 + vocabulary[Int($1.id)].count }) <= Limit.addedBytes else {
+      throw .tokenizer("its added tokens have more than \(Limit.addedBytes) bytes in all", rule: 1)
+    }
     guard Set(added.map(\.id)).count == added.count else { throw .tokenizer("a token is added twice", rule: 3) }
     guard !addsBOS || bos != nil, !addsEOS || !eos.isEmpty else {
       throw .tokenizer("texts shall start or end with a special token that is not named", rule: 3)
@@ -65,7 +68,8 @@ extension TokenizerDefinition {
     let left = vocabulary[Int(merge.left)]
     let right = vocabulary[Int(merge.right)]
     let result = vocabulary[Int(merge.result)]
-    return left.count + right.count == result.count && result.starts(with: left) && result.suffix(right.count).elementsEqual(right)
+    return left.count + right.count == result.count && result.starts(with: left)
+      && result.suffix(right.count).elementsEqual(right)
   }
 
   private func validateSpelling() throws(LMToolError) {

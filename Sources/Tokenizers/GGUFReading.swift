@@ -8,7 +8,8 @@ extension TokenizerDefinition {
     guard !fields.tokens.isEmpty, fields.tokens.count <= Limit.tokens else {
       throw .tokenizer("there are no tokens, or too many", rule: 1, at: .key("tokenizer.ggml.tokens"))
     }
-    guard fields.types.map({ $0.count == fields.tokens.count }) ?? true, fields.scores.map({ $0.count == fields.tokens.count }) ?? true
+    guard fields.types.map({ $0.count == fields.tokens.count }) ?? true,
+      fields.scores.map({ $0.count == fields.tokens.count }) ?? true
     else { throw .tokenizer("tokens, scores and token types differ in number", rule: 11, at: .key("tokenizer.ggml.tokens")) }
     switch fields.model {
     case "gpt2": self = try Self.byteLevel(fields)

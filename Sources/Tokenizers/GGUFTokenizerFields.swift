@@ -66,7 +66,10 @@ enum GGUFPreTokenizers {
     case "falcon":
       [.punctuation(.contiguous), .gpt2, .split(.init(pattern: "[0-9][0-9][0-9]"))]
     case "default":
-      [.punctuation(.contiguous), .split(.init(pattern: shortGPT2)), .digits(individual: false), .split(.init(pattern: "[0-9][0-9][0-9]"))]
+      [
+        .punctuation(.contiguous), .split(.init(pattern: shortGPT2)), .digits(individual: false),
+        .split(.init(pattern: "[0-9][0-9][0-9]")),
+      ]
     default: nil
     }
   }

@@ -59,7 +59,9 @@ enum JSONTree: Sendable, Equatable {
 private struct JSONTreeParser {
   private let bytes: UnsafeRawBufferPointer
   private var position = 0
+  private var values = 0
   private static let maximumDepth = 64
+  private static let maximumValues = 1 << 25
 
   init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
 
@@ -78,6 +80,8 @@ private struct JSONTreeParser {
 
   private mutating func value(depth: Int) throws(LMToolError) -> JSONTree {
     guard depth < Self.maximumDepth else { throw failure("the JSON is nested more than \(Self.maximumDepth) deep") }
+    values += 1
+    guard values <= Self.maximumValues else { throw failure("the JSON has more than \(Self.maximumValues) values") }
     skipSpace()
     switch current {
     case UInt8(ascii: "{"): return try object(depth)
@@ -185,7 +189,9 @@ private struct JSONTreeParser {
   private mutating func hexadecimal() throws(LMToolError) -> UInt32 {
     var value: UInt32 = 0
     for _ in 0..<4 {
-      guard let byte = current, let digit = Character(Unicode.Scalar(byte)).hexDigitValue else { throw failure("\\u without four digits") }
+      guard let byte = current, let digit = Character(Unicode.Scalar(byte)).hexDigitValue else {
+        throw failure("\\u without four digits")
+      }
       value = value << 4 | UInt32(digit)
       position += 1
     }

@@ -12,7 +12,8 @@ extension TokenizerDefinition {
     var reader = Llama2cFile(ByteReader(file, rule: "TOK-10"))
     let longest = try reader.bytes.integer(UInt32.self, "the length of the longest token")
     guard longest <= Limit.tokenBytes else {
-      throw .tokenizer("the longest token has \(longest) bytes; this is no llama2.c tokenizer", rule: 10, file: path, at: .offset(0))
+      throw .tokenizer(
+        "the longest token has \(longest) bytes; this is no llama2.c tokenizer", rule: 10, file: path, at: .offset(0))
     }
     do throws(LMToolError) {
       for id in 0..<vocabularySize { try reader.readToken(id, longest: Int(longest)) }
@@ -44,18 +45,24 @@ private struct Llama2cFile {
     append(try bytes.bytes(Int(length), "token \(id)"), score: score)
   }
 
-  /// The first 259 tokens are the unknown token, two control tokens and the 256 bytes; older files hold the bytes bare.
+  /// The first 259 tokens are the unknown token, two control tokens and the 256 bytes; older files hold the bytes bare or
+  /// as Latin-1 characters.
   private mutating func append(_ token: [UInt8], score: Float) {
     let id = vocabulary.count
     scores.append(score)
     if id < 3 {
       let name = token.drop { $0 == 0x0A }
       vocabulary.append(name.last == 0x0A ? name.dropLast() : name, type: id == 0 ? .unknown : .control)
-    } else if id < 259, let byte = UInt8(exactly: id - 3), token == [byte] || token == fallbackToken(for: byte) {
+    } else if id < 259, let byte = UInt8(exactly: id - 3), Self.spells(token, byte) {
       vocabulary.append(fallbackToken(for: byte), type: .byte)
     } else {
       vocabulary.append(token.withUnsafeBytes { SentencePieceText.escape($0, Self.rules, isFirst: false) }, type: .normal)
     }
+  }
+
+  /// Whether a token stands for a byte: as `<0xE9>`, as the byte, or as the character of that number.
+  private static func spells(_ token: [UInt8], _ byte: UInt8) -> Bool {
+    token == [byte] || token == fallbackToken(for: byte) || token.elementsEqual(String(Unicode.Scalar(byte)).utf8)
   }
 
   /// Spaces become "▁", nothing else.

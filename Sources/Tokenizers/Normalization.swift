@@ -25,6 +25,8 @@ enum SentencePieceText {
     for byte in kept {
       if byte == UInt8(ascii: " ") { result.append(contentsOf: mark) } else { result.append(byte) }
     }
+    // SentencePiece drops what looks like spaces from the end only now, so a "▁" of the text itself goes too.
+    if rules.removesExtraSpaces { while result.suffix(3).elementsEqual(mark) { result.removeLast(3) } }
     return result
   }
 

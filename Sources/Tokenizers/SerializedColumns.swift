@@ -4,7 +4,9 @@ import Tensors
 struct ColumnWriter {
   var bytes: [UInt8] = []
 
-  mutating func append(_ value: some FixedWidthInteger) { withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) } }
+  mutating func append(_ value: some FixedWidthInteger) {
+    withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
+  }
 
   mutating func append(_ id: Int32?) { append(id ?? -1) }
 

@@ -19,7 +19,9 @@ private struct SerializedReader {
 
   mutating func definition() throws(LMToolError) -> TokenizerDefinition {
     let flags = try header()
-    let (bos, unknown, padding) = (try cursor.optionalID("bos"), try cursor.optionalID("unknown"), try cursor.optionalID("padding"))
+    let (bos, unknown, padding) = (
+      try cursor.optionalID("bos"), try cursor.optionalID("unknown"), try cursor.optionalID("padding")
+    )
     var eos: [Int32] = []
     for _ in 0..<(try cursor.count(ofSize: 4, "the number of end-of-text tokens")) { eos.append(try cursor.integer("eos")) }
     let model = try rules()
@@ -37,9 +39,13 @@ private struct SerializedReader {
 
   private mutating func header() throws(LMToolError) -> [Bool] {
     let magic = try cursor.take(4, "the magic")
-    guard cursor.bytes[magic].elementsEqual(SerializedForm.magic) else { throw cursor.failure("this is not a serialized tokenizer") }
+    guard cursor.bytes[magic].elementsEqual(SerializedForm.magic) else {
+      throw cursor.failure("this is not a serialized tokenizer")
+    }
     let version: UInt16 = try cursor.integer("the version")
-    guard version == SerializedForm.version else { throw cursor.failure("the version \(version) is not known; use a newer lmtool") }
+    guard version == SerializedForm.version else {
+      throw cursor.failure("the version \(version) is not known; use a newer lmtool")
+    }
     let flags = try cursor.flags(2, "the flags")
     size = try cursor.count(ofSize: 1, "the number of tokens")
     guard size > 0, size <= TokenizerDefinition.Limit.tokens else { throw cursor.failure("it has \(size) tokens") }
@@ -60,7 +66,9 @@ private struct SerializedReader {
   private mutating func byteLevelRules() throws(LMToolError) -> ByteLevelRules {
     var rules = ByteLevelRules()
     let flags = try cursor.flags(4, "the rules")
-    (rules.normalizesNFC, rules.addsPrefixSpace, rules.ignoresMerges, rules.emitsUnknown) = (flags[0], flags[1], flags[2], flags[3])
+    (rules.normalizesNFC, rules.addsPrefixSpace, rules.ignoresMerges, rules.emitsUnknown) = (
+      flags[0], flags[1], flags[2], flags[3]
+    )
     rules.steps = []
     for _ in 0..<(try cursor.integer(UInt8.self, "the number of steps")) { rules.steps.append(try step()) }
     return rules
@@ -76,7 +84,9 @@ private struct SerializedReader {
       let flags = try cursor.flags(2, "the split")
       let behavior = try cursor.choice(SplitBehavior.self, "the behaviour")
       let range = try cursor.take(try cursor.count(ofSize: 1, "the length of a pattern"), "a pattern")
-      guard let pattern = String(validating: cursor.bytes[range], as: UTF8.self) else { throw cursor.failure("a pattern is not valid UTF-8") }
+      guard let pattern = String(validating: cursor.bytes[range], as: UTF8.self) else {
+        throw cursor.failure("a pattern is not valid UTF-8")
+      }
       return .split(.init(pattern: pattern, isRegex: flags[0], behavior: behavior, inverts: flags[1]))
     default: throw cursor.failure("the step \(kind) is not known")
     }

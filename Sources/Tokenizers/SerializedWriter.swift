@@ -32,7 +32,8 @@ extension TokenizerDefinition {
     case .sentencePiece(let rules):
       output.append(UInt8(1))
       output.append([
-        rules.removesExtraSpaces, rules.splitsWords, rules.byteFallback, rules.fusesUnknown, rules.ignoresMerges, rules.stripsPrefix,
+        rules.removesExtraSpaces, rules.splitsWords, rules.byteFallback, rules.fusesUnknown, rules.ignoresMerges,
+        rules.stripsPrefix,
       ])
       output.append(rules.prefix.rawValue)
     }

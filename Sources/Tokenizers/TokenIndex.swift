@@ -89,7 +89,9 @@ struct TokenLookup: Sendable {
   init(_ vocabulary: Vocabulary, types: Set<TokenType>) throws(LMToolError) {
     self.vocabulary = vocabulary
     index = TokenIndex(capacity: vocabulary.count)
-    let isWanted = TokenType.allCases.reduce(into: [Bool](repeating: false, count: 8)) { $0[Int($1.rawValue)] = types.contains($1) }
+    let isWanted = TokenType.allCases.reduce(into: [Bool](repeating: false, count: 8)) {
+      $0[Int($1.rawValue)] = types.contains($1)
+    }
     let failure: LMToolError? = vocabulary.bytes.withUnsafeBytes { all in
       for id in 0..<vocabulary.count where isWanted[Int(vocabulary.type(of: id).rawValue)] {
         let token = UnsafeRawBufferPointer(rebasing: all[vocabulary.range(of: id)])
@@ -114,7 +116,9 @@ struct TokenLookup: Sendable {
   /// The token spelled `bytes`.
   func id(of bytes: UnsafeRawBufferPointer) -> Int32? {
     vocabulary.bytes.withUnsafeBytes { all in
-      index.find(index.hash(bytes)) { bytes.hasSameBytes(as: UnsafeRawBufferPointer(rebasing: all[vocabulary.range(of: Int($0))])) }
+      index.find(index.hash(bytes)) {
+        bytes.hasSameBytes(as: UnsafeRawBufferPointer(rebasing: all[vocabulary.range(of: Int($0))]))
+      }
     }
   }
 

@@ -32,7 +32,8 @@ public final class Tokenizer: Sendable {
     var matchers: [MatcherKey: AddedTokenMatcher] = [:]
     for hasSpecial in [false, true] {
       for isRaw in [false, true] {
-        matchers[MatcherKey(isRaw: isRaw, hasSpecial: hasSpecial)] = Self.matcher(definition, isRaw: isRaw, hasSpecial: hasSpecial)
+        matchers[MatcherKey(isRaw: isRaw, hasSpecial: hasSpecial)] = Self.matcher(
+          definition, isRaw: isRaw, hasSpecial: hasSpecial)
       }
     }
     self.matchers = matchers

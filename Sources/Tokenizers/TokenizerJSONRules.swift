@@ -37,7 +37,9 @@ struct TokenizerJSONRules {
     for (index, step) in preTokenizers.enumerated() {
       if step["type"]?.text == "ByteLevel" {
         // After it, text is spelled in GPT-2's alphabet, and patterns see something else.
-        guard index == preTokenizers.count - 1 else { throw .unsupported("pre_tokenizer after ByteLevel", preTokenizers[index + 1].typeName) }
+        guard index == preTokenizers.count - 1 else {
+          throw .unsupported("pre_tokenizer after ByteLevel", preTokenizers[index + 1].typeName)
+        }
         rules.addsPrefixSpace = step["add_prefix_space"]?.bool ?? true
         if step["use_regex"]?.bool ?? true { rules.steps.append(.gpt2) }
       } else {
@@ -60,7 +62,8 @@ struct TokenizerJSONRules {
         throw .tokenizer("a Split has no pattern", rule: 6, at: .key("pre_tokenizer"))
       }
       return .split(
-        .init(pattern: pattern, isRegex: isRegex, behavior: try behavior(step["behavior"]), inverts: step["invert"]?.bool ?? false))
+        .init(
+          pattern: pattern, isRegex: isRegex, behavior: try behavior(step["behavior"]), inverts: step["invert"]?.bool ?? false))
     default: throw .unsupported("pre_tokenizer", step.typeName)
     }
   }
@@ -98,7 +101,7 @@ struct TokenizerJSONRules {
     case ("Prepend", _, _) where normalizer["prepend"]?.text == "▁": rules.prefix = .always
     case ("Replace", " ", nil) where content == "▁": marksSpaces = true
     // What `tokenizerJSON` writes for the removal of extra spaces.
-    case ("Replace", nil, "^ +| +$") where content == "" && !marksSpaces: break
+    case ("Replace", nil, "\\A +|[ ▁]+\\z") where content == "" && !marksSpaces: break
     case ("Replace", nil, " {2,}") where content == " " && !marksSpaces: rules.removesExtraSpaces = true
     default: throw .unsupported("normalizer", normalizer.typeName)
     }

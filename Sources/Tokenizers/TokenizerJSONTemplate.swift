@@ -33,7 +33,9 @@ struct TokenizerJSONTemplate {
         if hasText { after += ids } else { before += ids }
       }
     }
-    guard hasText, before.count <= 1, after.count <= 1 else { throw .unsupported("post_processor", "TemplateProcessing with more than one token on a side") }
+    guard hasText, before.count <= 1, after.count <= 1 else {
+      throw .unsupported("post_processor", "TemplateProcessing with more than one token on a side")
+    }
     if let bos = before.first { (definition.bos, definition.addsBOS) = (bos, true) }
     if let eos = after.first { (definition.eos, definition.addsEOS) = ([eos], true) }
   }

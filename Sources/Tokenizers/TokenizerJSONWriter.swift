@@ -43,8 +43,11 @@ extension TokenizerDefinition {
       .array(
         names.enumerated().flatMap { type, name in
           let typeID = JSONTree.Member("type_id", .number(Double(type)))
-          func special(_ id: Int) -> JSONTree { .object([.init("SpecialToken", .object([.init("id", .string(spelling(of: id))), typeID]))]) }
-          return start.map(special) + [.object([.init("Sequence", .object([.init("id", .text(name)), typeID]))])] + end.map(special)
+          func special(_ id: Int) -> JSONTree {
+            .object([.init("SpecialToken", .object([.init("id", .string(spelling(of: id))), typeID]))])
+          }
+          return start.map(special) + [.object([.init("Sequence", .object([.init("id", .text(name)), typeID]))])]
+            + end.map(special)
         })
     }
     let tokens = Set(start + end).sorted().map { id in
@@ -65,7 +68,8 @@ extension TokenizerDefinition {
     var (fusesUnknown, byteFallback, ignoresMerges, hasUnknown) = (false, false, false, unknown != nil)
     switch model {
     case .byteLevel(let rules): (ignoresMerges, hasUnknown) = (rules.ignoresMerges, rules.emitsUnknown && hasUnknown)
-    case .sentencePiece(let rules): (fusesUnknown, byteFallback, ignoresMerges) = (rules.fusesUnknown, rules.byteFallback, rules.ignoresMerges)
+    case .sentencePiece(let rules):
+      (fusesUnknown, byteFallback, ignoresMerges) = (rules.fusesUnknown, rules.byteFallback, rules.ignoresMerges)
     }
     let words = (0..<vocabularySize).filter { !vocabulary[$0].isEmpty }
     let pairs = try rankedMerges().map { merge in
@@ -106,7 +110,10 @@ private enum TokenizerJSONParts {
   private static func byteLevel(addsPrefixSpace: Bool, usesRegex: Bool) -> JSONTree {
     .typed(
       "ByteLevel",
-      [.init("add_prefix_space", .bool(addsPrefixSpace)), .init("trim_offsets", .bool(true)), .init("use_regex", .bool(usesRegex))])
+      [
+        .init("add_prefix_space", .bool(addsPrefixSpace)), .init("trim_offsets", .bool(true)),
+        .init("use_regex", .bool(usesRegex)),
+      ])
   }
 
   private static func step(_ step: PreTokenizerStep) -> JSONTree {
@@ -130,7 +137,7 @@ private enum TokenizerJSONParts {
   static func sentencePiece(_ rules: SentencePieceRules, usesMetaspace: Bool) -> [JSONTree.Member] {
     var normalizers: [JSONTree] = []
     if rules.removesExtraSpaces {
-      normalizers = [replace("Regex", "^ +| +$", ""), replace("Regex", " {2,}", " ")]
+      normalizers = [replace("Regex", "\\A +|[ ▁]+\\z", ""), replace("Regex", " {2,}", " ")]
     }
     if !usesMetaspace {
       if rules.prefix == .always { normalizers.append(.typed("Prepend", [.init("prepend", .text("▁"))])) }

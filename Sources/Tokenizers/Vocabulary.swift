@@ -21,7 +21,7 @@ public enum TokenType: UInt8, Sendable, CaseIterable {
 public struct Vocabulary: Sendable, Equatable {
   /// The bytes of all tokens, one after the other.
   public private(set) var bytes: [UInt8] = []
-  private var ends: [UInt32] = []
+  private var ends: [Int] = []
   private var types: [TokenType] = []
 
   /// An empty vocabulary.
@@ -40,14 +40,14 @@ public struct Vocabulary: Sendable, Equatable {
   /// Adds the token with the next id.
   public mutating func append(_ token: some Sequence<UInt8>, type: TokenType) {
     bytes.append(contentsOf: token)
-    ends.append(UInt32(truncatingIfNeeded: bytes.count))
+    ends.append(bytes.count)
     types.append(type)
   }
 
   /// Where in `bytes` the token `id` lies.
   ///
   /// - Precondition: `id` is below `count`.
-  public func range(of id: Int) -> Range<Int> { (id == 0 ? 0 : Int(ends[id - 1]))..<Int(ends[id]) }
+  public func range(of id: Int) -> Range<Int> { (id == 0 ? 0 : ends[id - 1])..<ends[id] }
 
   /// The bytes of the token `id`.
   public subscript(id: Int) -> ArraySlice<UInt8> { bytes[range(of: id)] }
@@ -73,6 +73,8 @@ extension TokenizerDefinition {
     public static let tokenBytes = 65_535
     /// Bytes of all tokens.
     public static let vocabularyBytes = 1 << 27
+    /// Bytes of all added tokens.
+    public static let addedBytes = 1 << 20
     /// Steps of a pre-tokenizer.
     public static let steps = 64
     /// Bytes of a pattern.

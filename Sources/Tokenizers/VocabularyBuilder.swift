@@ -5,19 +5,24 @@ struct VocabularyBuilder {
   private var spellings: [Int32: [UInt8]] = [:]
   private var ids: [[UInt8]: Int32] = [:]
   private var end: Int32 = 0
+  /// Gaps are allowed, but not so many that a small file makes a large vocabulary.
+  private let limit: Int
 
   /// Reads the members of a JSON object that maps spellings to ids.
   init(_ members: [JSONTree.Member]?, key: String) throws(LMToolError) {
     guard let members, !members.isEmpty, members.count <= TokenizerDefinition.Limit.tokens else {
       throw .tokenizer("there is no vocabulary, or it is too large", rule: 1, at: .key(key))
     }
+    limit = min(2 * members.count + 1 << 18, TokenizerDefinition.Limit.tokens)
     ids.reserveCapacity(members.count)
     spellings.reserveCapacity(members.count)
     for member in members {
       guard let id = member.value.id else {
         throw .tokenizer("token \(printable(member.key)) has no id", rule: 2, at: .key(key))
       }
-      guard ids[member.key] == nil else { throw .tokenizer("token \(printable(member.key)) is there twice", rule: 2, at: .key(key)) }
+      guard ids[member.key] == nil else {
+        throw .tokenizer("token \(printable(member.key)) is there twice", rule: 2, at: .key(key))
+      }
       try add(member.key, id)
     }
   }
@@ -26,8 +31,7 @@ struct VocabularyBuilder {
 
   /// Adds a token, unless it is there already with the same id.
   mutating func add(_ spelling: [UInt8], _ id: Int32) throws(LMToolError) {
-    // Gaps are allowed, but not so many that a small file makes a large vocabulary.
-    guard id >= 0, id < TokenizerDefinition.Limit.tokens, Int(id) <= 2 * ids.count + 1 << 18 else {
+    guard id >= 0, id < limit else {
       throw .tokenizer("the id \(id) of token \(printable(spelling)) is out of range", rule: 2)
     }
     if let known = ids[spelling], known != id {
