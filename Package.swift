@@ -72,6 +72,6 @@ let package = Package(
     tests("ArtifactsTests", imports: ["Artifacts", "Models", "Quantization", "Tokenizers", "Tensors"]),
     tests("InferenceTests", imports: ["Inference", "Models", "Tensors"]),
     tests("CompressionTests", imports: ["Compression", "Inference", "Artifacts", "Models", "Tensors"]),
-    tests("CommandTests", imports: ["lmtool"]),
+    tests("CommandTests", imports: ["lmtool", "Tensors"]),
   ]
 )
