@@ -89,28 +89,24 @@ public final class Generator {
     sampler = Sampler(options.sampling)
   }
 
-  /// Appends the prompt and generates after it.
+  /// Generates after `prompt`. What the prompt shares with the text so far is not computed again, so a chat passes its
+  /// whole conversation every time.
   ///
   /// - Parameter emit: receives whole characters as they come; returning false stops.
-  /// - Throws: `usage` when the prompt is empty or longer than the context.
+  /// - Throws: `usage` when the prompt is empty, or longer than the context at the first call; later it is shortened.
   public func generate(_ prompt: [Int32], emit: (String) -> Bool = { _ in true }) throws(LMToolError) -> GenerationReport {
-    guard !prompt.isEmpty else { throw LMToolError(.usage, "the prompt is empty; give one with -p or --prompt-file") }
-    guard prompt.count < options.contextSize else {
-      throw LMToolError(
-        .usage, "the prompt has \(prompt.count) tokens and the context \(options.contextSize); raise --ctx-size or shorten it")
-    }
+    let prompt = try rewind(to: prompt)
     var report = GenerationReport()
     report.promptTokens = prompt.count
     let clock = ContinuousClock()
     let start = clock.now
-    for token in prompt { sampler.accept(token) }
+    for token in prompt.suffix(Sampler.lookBack) { sampler.accept(token) }
     var next = sampler.sample(try advance(prompt))
     report.promptTime = clock.now - start
     let decodeStart = clock.now
     var output = OutputText(tokenizer, stopStrings: options.stopStrings)
     while true {
       if endTokens.contains(next) {
-        history.append(next)  // entered into the cache with the next prompt, so that a chat sees its turns closed
         report.ending = .endToken
         break
       }
@@ -134,19 +130,38 @@ public final class Generator {
     return report
   }
 
+  /// Shortens cache and history to what `prompt` starts with; returns the rest of it.
+  private func rewind(to prompt: [Int32]) throws(LMToolError) -> [Int32] {
+    guard !prompt.isEmpty else { throw LMToolError(.usage, "the prompt is empty; give one with -p") }
+    var prompt = prompt
+    if prompt.count >= options.contextSize {
+      guard !history.isEmpty else {
+        throw LMToolError(
+          .usage, "the prompt has \(prompt.count) tokens and the context \(options.contextSize); raise --ctx-size or shorten it")
+      }
+      prompt = shortened(prompt, to: options.contextSize / 2)
+    }
+    let shared = zip(prompt, history).prefix { $0 == $1 }.count
+    let kept = min(shared, session.length, prompt.count - 1)
+    session.truncate(to: kept)
+    history = Array(prompt.prefix(kept))
+    return Array(prompt.dropFirst(kept))
+  }
+
+  /// The first `keep` tokens and the last ones, `count` in all.
+  private func shortened(_ tokens: [Int32], to count: Int) -> [Int32] {
+    let keep = min(options.keep, count)
+    return Array(tokens.prefix(keep)) + tokens.suffix(count - keep)
+  }
+
   /// Runs tokens, making room first when the context is full.
   private func advance(_ tokens: [Int32]) throws(LMToolError) -> Logits {
     history += tokens
-    if history.count > options.contextSize { makeRoom(for: tokens.count) }
+    if history.count > options.contextSize {
+      history = shortened(history, to: options.keep + (options.contextSize - options.keep) / 2)
+      session.truncate(to: min(options.keep, session.length))
+    }
     return try session.forward(history[session.length...], logits: .last)
-  }
-
-  /// Keeps the first `keep` tokens and the later half of what follows them; the rest is computed anew.
-  private func makeRoom(for coming: Int) {
-    let room = options.contextSize - options.keep
-    let later = max(coming, room / 2)
-    history = Array(history.prefix(options.keep)) + history.suffix(min(later, room))
-    session.truncate(to: min(options.keep, session.length))
   }
 }
 

@@ -1,0 +1,87 @@
+import ArgumentParser
+import Artifacts
+import Inference
+import Models
+import Tensors
+import Tokenizers
+
+extension LMTool {
+  /// `lmtool chat`.
+  struct Chat: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Talk with a chat model.",
+      discussion: """
+        Reads a line, answers, and remembers the conversation. The model's own chat template is used where it is one of \
+        \(ChatTemplate.allNames.joined(separator: ", ")); otherwise name one with --template. With -p one question is \
+        answered and the command ends. An empty line or Ctrl-D ends the conversation. When the context is full, its first \
+        --keep tokens and the latest half stay.
+
+          lmtool chat smollm2.lmz
+          lmtool chat smollm2.lmz -p "What is gravity?" --temperature 0
+        """)
+
+    @Argument(help: "A chat model of any kind.", completion: .file())
+    var model: String
+    @Option(name: [.short, .long], help: "Answer this and end.")
+    var prompt: String?
+    @Option(help: "What the model is told before the conversation.")
+    var system: String?
+    @Option(help: ArgumentHelp("The chat format: \(ChatTemplate.allNames.joined(separator: ", "))."))
+    var template: String?
+    @Option(help: "A tokenizer file or folder to use instead of the model's own.", completion: .file())
+    var tokenizer: String?
+    @OptionGroup(title: "Sampling") var sampling: SamplingArguments
+    @OptionGroup(title: "Context") var context: ContextArguments
+    @OptionGroup var speech: OutputOptions
+    @OptionGroup var threads: ThreadOptions
+
+    func run() throws {
+      threads.apply()
+      let console = speech.console
+      let named = try template.map(Self.named)
+      let source = try ModelSource.open(model, tokenizer: tokenizer)
+      let template = try named ?? Self.template(of: source)
+      let talker = try Talker(
+        model, tokenizer: tokenizer, sampling: sampling, context: context, stops: template.stopStrings, console: console)
+      var messages = system.map { [ChatMessage(role: .system, content: $0)] } ?? []
+      if let prompt { return try answer(prompt, &messages, template, talker, console) }
+      while let line = Self.question(console), !line.isEmpty { try answer(line, &messages, template, talker, console) }
+    }
+
+    private func answer(
+      _ question: String, _ messages: inout [ChatMessage], _ template: ChatTemplate, _ talker: Talker, _ console: Console
+    ) throws {
+      messages.append(ChatMessage(role: .user, content: question))
+      let ids = talker.tokenizer.encode(template.prompt(messages: messages, addGenerationPrompt: true))
+      let report = try talker.generator.generate(ids) { console.stream($0) }
+      console.print()
+      console.note(report.rates)
+      messages.append(ChatMessage(role: .assistant, content: report.text))
+    }
+
+    private static func question(_ console: Console) -> String? {
+      console.prompt("> ")
+      return readLine()
+    }
+
+    private static func named(_ name: String) throws(LMToolError) -> ChatTemplate {
+      guard let template = ChatTemplate.named(name) else {
+        throw LMToolError(
+          .usage, "there is no template \(name.printable); choose one of \(ChatTemplate.allNames.joined(separator: ", "))")
+      }
+      return template
+    }
+
+    private static func template(of source: ModelSource) throws(LMToolError) -> ChatTemplate {
+      guard let jinja = source.chatTemplate else {
+        throw LMToolError(
+          .usage, "the model has no chat template; name one with --template, or use lmtool run to continue a text", file: source.path)
+      }
+      guard let template = ChatTemplate.recognize(jinja: jinja) else {
+        throw LMToolError(
+          .usage, "the model's chat template is of no known form; name one with --template", file: source.path)
+      }
+      return template
+    }
+  }
+}

@@ -1,0 +1,111 @@
+import ArgumentParser
+import Artifacts
+import Inference
+import Models
+import Tensors
+
+extension LMTool {
+  /// `lmtool eval`.
+  struct Eval: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Perplexity and bits per byte of a model on a text.",
+      discussion: """
+        The text is cut into windows of so many tokens; a token is scored given those before it in its window. A model \
+        whose tokenizer starts texts with BOS gets one in front of every window. Bits per byte can be compared across \
+        tokenizers, perplexity cannot. With --against the two models are run side by side: KL(other || model) per \
+        position, and how often both find the same token most likely.
+
+          lmtool eval smollm2.lmz --text book.txt
+          lmtool eval smollm2.lmz --text book.txt --against SmolLM2 --windows 50 --json
+        """)
+
+    @Argument(help: "A model of any kind.", completion: .file())
+    var model: String
+    @Option(help: "The text file; invalid UTF-8 is replaced.", completion: .file())
+    var text: String
+    @Option(help: "Tokens of a window.")
+    var window = 512
+    @Option(help: "How far each window starts after the one before; by default a whole window.")
+    var stride: Int?
+    @Option(help: "Score at most so many windows.")
+    var windows: Int?
+    @Option(help: "The model to compare with, usually the original.", completion: .file())
+    var against: String?
+    @Option(help: "A tokenizer file or folder to use instead of the model's own.", completion: .file())
+    var tokenizer: String?
+    @OptionGroup var report: ReportOptions
+    @OptionGroup var speech: OutputOptions
+    @OptionGroup var threads: ThreadOptions
+
+    func run() throws {
+      threads.apply()
+      let console = speech.console
+      let options = EvaluationOptions(window: window, stride: stride, maximumWindows: windows)
+      let file = try MappedFile(path: text)
+      let source = try ModelSource.open(model, tokenizer: tokenizer)
+      let evaluation = try Evaluation(options, tokenizer: try source.makeTokenizer())
+      let result = try console.withProgress { (progress) throws(LMToolError) in
+        let model = try Transformer(source, progress: progress)
+        let other = try against.map { (path) throws(LMToolError) in try Self.open(path, like: source) }
+        let bytes = file.withBytes(0..<file.count) { Array($0) }
+        do throws(LMToolError) {
+          return try evaluation.score(model, on: bytes, against: other, progress: progress)
+        } catch { throw error.within(file: text) }
+      }
+      try report.json ? console.print(json: EvaluationFigures(result)) : console.print(Self.table(result, options))
+    }
+
+    private static func open(_ path: String, like source: ModelSource) throws(LMToolError) -> Transformer {
+      let other = try ModelSource.open(path)
+      guard other.spec.vocabularySize == source.spec.vocabularySize else {
+        throw LMToolError(
+          .usage, "it has \(other.spec.vocabularySize) tokens and \(source.path) has \(source.spec.vocabularySize); only models with "
+            + "one vocabulary can be compared", file: path)
+      }
+      return try Transformer(other)
+    }
+
+    private static func table(_ result: EvaluationResult, _ options: EvaluationOptions) -> Table {
+      var table = Table(.left(), .right())
+      func row(_ name: String, _ value: String) { table.add(Table.Cell(name), Table.Cell(value)) }
+      row("perplexity", result.perplexity.fixed(4))
+      row("bits per byte", result.bitsPerByte.fixed(4))
+      row("tokens scored", "\(result.tokens)")
+      row("bytes", "\(result.bytes)")
+      row("window, stride", "\(options.window), \(options.stride)")
+      if let other = result.otherPerplexity { row("perplexity of the other", other.fixed(4)) }
+      if let kl = result.klMean { row("KL, mean", kl.fixed(5)) }
+      if let kl = result.kl99 { row("KL, 99th percentile", kl.fixed(5)) }
+      if let top = result.topAgreement { row("same top token", (100 * top).fixed(2) + " %") }
+      return table
+    }
+  }
+}
+
+/// The keys of `eval --json`.
+private struct EvaluationFigures: Encodable {
+  let result: EvaluationResult
+
+  init(_ result: EvaluationResult) { self.result = result }
+
+  private enum Key: String, CodingKey {
+    case perplexity, tokens, bytes
+    case bitsPerByte = "bits_per_byte"
+    case klMean = "kl_mean"
+    case kl99 = "kl_p99"
+    case topAgreement = "top1_agreement"
+    case otherPerplexity = "perplexity_against"
+  }
+
+  func encode(to encoder: any Encoder) throws {
+    var members = encoder.container(keyedBy: Key.self)
+    try members.encode(result.perplexity, forKey: .perplexity)
+    try members.encode(result.bitsPerByte, forKey: .bitsPerByte)
+    try members.encode(result.tokens, forKey: .tokens)
+    try members.encode(result.bytes, forKey: .bytes)
+    try members.encodeIfPresent(result.klMean, forKey: .klMean)
+    try members.encodeIfPresent(result.kl99, forKey: .kl99)
+    try members.encodeIfPresent(result.topAgreement, forKey: .topAgreement)
+    try members.encodeIfPresent(result.otherPerplexity, forKey: .otherPerplexity)
+  }
+}

@@ -1,0 +1,63 @@
+import ArgumentParser
+import Artifacts
+import Compression
+import Models
+import Tensors
+
+extension LMTool {
+  /// `lmtool export`.
+  struct Export: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Write a model as one .lmz file, as GGUF, or as safetensors.",
+      discussion: """
+        lmz: everything in one zstd-packed file with hashes, provenance and a transcript (formats/lmz.md).
+        gguf: what llama.cpp loads; int8 becomes Q8_0, int4 Q4_0 or Q4_1, without loss.
+        safetensors: a model directory with float weights for transformers.
+
+          lmtool export SmolLM2-int4 -o smollm2.lmz
+          lmtool export smollm2.lmz -o smollm2.gguf --to gguf
+        """)
+
+    /// What can be written.
+    enum Target: String, ExpressibleByArgument, CaseIterable { case lmz, gguf, safetensors }
+
+    @Argument(help: "A model of any kind, float or quantized.", completion: .file())
+    var model: String
+    @Option(name: [.short, .customLong("output")], help: "The file (or, for safetensors, the directory) to write.", completion: .file())
+    var output: String
+    @Option(help: "lmz, gguf or safetensors. By default what the name of the output ends in, else lmz.")
+    var to: Target?
+    @Option(help: "Type of float matrices: f32, f16 or bf16.")
+    var dtype: FloatType?
+    @Option(help: "A tokenizer file or folder to use instead of the model's own.", completion: .file())
+    var tokenizer: String?
+    @OptionGroup var speech: OutputOptions
+    @OptionGroup var threads: ThreadOptions
+
+    func run() throws {
+      threads.apply()
+      let console = speech.console
+      let source = try ModelSource.open(model, tokenizer: tokenizer)
+      let target = to ?? (output.hasSuffix(".gguf") ? .gguf : .lmz)
+      try console.withProgress { (progress) throws(LMToolError) in
+        switch target {
+        case .lmz:
+          _ = try Exporting.lmz(source, to: output, matrixType: dtype?.type, recipe: recipe, progress: progress)
+        case .gguf:
+          try Exporting.gguf(source, to: output, matrixType: dtype?.type, progress: progress)
+        case .safetensors:
+          try Importing.run(source, to: output, type: dtype?.type, progress: progress)
+        }
+      }
+      guard target != .safetensors else { return console.note("\(output): written") }
+      let bytes = try MappedFile(path: output).count
+      let bits = Double(8 * bytes) / Double(max(1, source.parameterCount))
+      console.note("\(output): \(ByteSize(bytes)), \(bits.fixed(2)) bits per weight")
+      if source.tokenizer == nil { console.warn("the model has no tokenizer; run will need --tokenizer") }
+    }
+
+    private var recipe: JSONValue {
+      .object(["export": .object(["dtype": dtype.map { .string($0.rawValue) } ?? .null])])
+    }
+  }
+}

@@ -1,0 +1,49 @@
+import ArgumentParser
+import Artifacts
+import Checkpoints
+import Inference
+import Kernels
+import Models
+import Tensors
+
+extension LMTool {
+  /// `lmtool logits`.
+  struct Logits: ParsableCommand {
+    static let configuration = CommandConfiguration(
+      abstract: "Write the logits of given tokens, for comparison with other programs.",
+      discussion: """
+        Writes one safetensors file with the F32 tensor "logits" [tokens, vocabulary]. No tokenizer is needed.
+
+          lmtool logits SmolLM2 --ids "3 17 5" -o out.safetensors
+        """)
+
+    @Argument(help: "A model of any kind.", completion: .file())
+    var model: String
+    @Option(help: "Token ids, separated by spaces or commas.")
+    var ids: String
+    @Option(name: [.short, .customLong("output")], help: "The .safetensors file to write.", completion: .file())
+    var output: String
+    @Option(help: "How to hold keys and values: f32, f16, int8 or int4.")
+    var kvType = CacheFormat.f32
+    @OptionGroup var speech: OutputOptions
+    @OptionGroup var threads: ThreadOptions
+
+    func run() throws {
+      threads.apply()
+      let console = speech.console
+      let source = try ModelSource.open(model)
+      let ids = try parseIDs(ids, below: source.spec.vocabularySize)
+      guard !ids.isEmpty else { throw LMToolError(.usage, "--ids names no token") }
+      let model = try console.withProgress { (progress) throws(LMToolError) in try Transformer(source, progress: progress) }
+      let entry = SafetensorsEntry(name: "logits", dtype: .f32, shape: [ids.count, source.spec.vocabularySize])
+      let writer = try SafetensorsWriter(path: output, entries: [entry])
+      let session = Session(model, capacity: ids.count, cache: kvType)
+      for start in stride(from: 0, to: ids.count, by: 64) {
+        let logits = try session.forward(ids[start..<min(start + 64, ids.count)], logits: .all)
+        try logits.withUnsafeBufferPointer { (floats) throws(LMToolError) in try writer.write(floats: floats) }
+      }
+      try writer.finish()
+      console.note("\(output): \(ids.count) x \(source.spec.vocabularySize)")
+    }
+  }
+}
