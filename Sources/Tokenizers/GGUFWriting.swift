@@ -32,6 +32,7 @@ extension TokenizerDefinition {
   }
 
   private func fill(_ fields: inout GGUFTokenizerFields, _ rules: SentencePieceRules) {
+    fields.pre = "default"
     fields.tokens = (0..<vocabularySize).map { spelling(of: $0) }
     fields.scores = scores.isEmpty ? rankScores() : scores
     fields.addsSpacePrefix = rules.prefix != .never

@@ -25,6 +25,7 @@ final class Pattern: Sendable {
     guard let code = pcre2_compile_8(translated, translated.count, options, &failure, &offset, context) else {
       throw .tokenizer("the pattern \"\(source.printable)\" does not compile: \(Self.describe(failure)) at \(offset)", rule: 8)
     }
+    // Where the system forbids just-in-time code, the interpreter finds the same matches.
     pcre2_jit_compile_8(code, PCRE2_JIT_COMPLETE)
     self.code = code
   }
