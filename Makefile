@@ -1,0 +1,23 @@
+# Everything is built in one configuration, release; what one target built, the next one uses.
+.PHONY: demo test flagship build lint clean dependencies
+
+demo: build
+	@tools/demo.sh
+
+test: dependencies
+	swift test -c release --disable-xctest --disable-testable-imports
+
+flagship: build
+	@tools/flagship.sh
+
+build: dependencies
+	swift build -c release --product lmtool
+
+lint: dependencies
+	swift format lint --strict -r Sources Tests Package.swift
+
+clean:
+	rm -rf .build out
+
+dependencies:
+	@tools/install-dependencies.sh
