@@ -66,12 +66,17 @@ let package = Package(
     tests("TensorsTests", imports: ["Tensors"]),
     tests("KernelsTests", imports: ["Kernels", "CKernels"]),
     tests("CheckpointsTests", imports: ["Checkpoints", "Tensors", collections]),
-    tests("QuantizationTests", imports: ["Quantization", "Tensors"]),
+    tests("QuantizationTests", imports: ["Quantization", "Tensors", "Kernels"]),
     tests("TokenizersTests", imports: ["Tokenizers", "Tensors"]),
-    tests("ModelsTests", imports: ["Models", "Checkpoints", "Tensors"]),
-    tests("ArtifactsTests", imports: ["Artifacts", "Models", "Quantization", "Tokenizers", "Tensors"]),
-    tests("InferenceTests", imports: ["Inference", "Models", "Tensors"]),
-    tests("CompressionTests", imports: ["Compression", "Inference", "Artifacts", "Models", "Tensors"]),
-    tests("CommandTests", imports: ["lmtool", "Tensors"]),
+    tests("ModelsTests", imports: ["Models", "Checkpoints", "Quantization", "Tokenizers", "Tensors", collections]),
+    tests("ArtifactsTests", imports: ["Artifacts", "Models", "Quantization", "Tokenizers", "Tensors", "Kernels", "CZstd"]),
+    tests("InferenceTests", imports: ["Inference", "Checkpoints", "Models", "Tokenizers", "Tensors", "Kernels", collections]),
+    tests(
+      "CompressionTests",
+      imports: [
+        "Compression", "Inference", "Artifacts", "Models", "Checkpoints", "Quantization", "Tokenizers", "Tensors", "Kernels",
+        collections,
+      ]),
+    tests("CommandTests", imports: ["lmtool", "Checkpoints", "Tensors", collections]),
   ]
 )

@@ -4,12 +4,19 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 // A worker watches for work this many times (10 to 20 microseconds) before it sleeps: a decode step has hundreds of
 // regions that follow each other closely, while an idle pool must not keep a core busy.
 enum { SPINS = 4000 };
+
+// The state of a pool in one word: how many workers are inside the region, whether it is open, and its number. Workers
+// enter only an open region, and the caller closes it when no index is left: a worker that the system keeps waiting
+// elsewhere never delays a region that it has not entered.
+enum { OPEN_BIT = 32 };
+static const uint64_t INSIDE = (UINT64_C(1) << OPEN_BIT) - 1, OPEN = UINT64_C(1) << OPEN_BIT, NEXT_REGION = UINT64_C(1) << (OPEN_BIT + 1);
 
 struct lmk_pool {
   size_t threads;
@@ -18,15 +25,14 @@ struct lmk_pool {
 
   pthread_mutex_t lock;
   pthread_cond_t wake;
-  atomic_size_t generation;  // changes when a region starts
+  atomic_uint_fast64_t state;
   atomic_size_t sleepers;
   atomic_int stop;
 
   lmk_task task;
   void *context;
   size_t count;
-  atomic_size_t next;    // the next index to hand out
-  atomic_size_t active;  // workers that have not finished the region
+  atomic_size_t next;  // the next index to hand out
 };
 
 static _Thread_local int inside;
@@ -47,40 +53,64 @@ static void drain(lmk_pool *pool) {
   }
 }
 
-// Waits until the generation is no longer `seen`: first awake, then asleep.
-static size_t await_region(lmk_pool *pool, size_t seen) {
+static int is_news(uint64_t state, uint64_t seen) { return (state & OPEN) != 0 && (state & ~INSIDE) != seen; }
+
+// Waits for an open region other than `seen`: first awake, then asleep.
+static uint64_t await_region(lmk_pool *pool, uint64_t seen) {
   for (int spin = 0; spin < SPINS; spin++) {
-    size_t now = atomic_load_explicit(&pool->generation, memory_order_acquire);
-    if (now != seen) return now;
+    uint64_t now = atomic_load_explicit(&pool->state, memory_order_acquire);
+    if (is_news(now, seen)) return now;
     relax();
   }
   pthread_mutex_lock(&pool->lock);
   atomic_fetch_add(&pool->sleepers, 1);
-  while (atomic_load(&pool->generation) == seen) pthread_cond_wait(&pool->wake, &pool->lock);
+  uint64_t now;
+  while (!is_news(now = atomic_load(&pool->state), seen)) pthread_cond_wait(&pool->wake, &pool->lock);
   atomic_fetch_sub(&pool->sleepers, 1);
-  size_t now = atomic_load(&pool->generation);
   pthread_mutex_unlock(&pool->lock);
   return now;
 }
 
+// Counts the caller among the workers inside, unless the region has closed meanwhile.
+static int enter(lmk_pool *pool, uint64_t state) {
+  const uint64_t region = state & ~INSIDE;
+  while ((state & ~INSIDE) == region) {
+    if (atomic_compare_exchange_weak(&pool->state, &state, state + 1)) return 1;
+  }
+  return 0;
+}
+
 static void *work(void *argument) {
   lmk_pool *pool = argument;
-  size_t seen = 0;
+  uint64_t seen = 0;
   inside = 1;
   for (;;) {
-    seen = await_region(pool, seen);
+    uint64_t state = await_region(pool, seen);
     if (atomic_load(&pool->stop)) return NULL;
+    seen = state & ~INSIDE;
+    if (!enter(pool, state)) continue;
     drain(pool);
-    atomic_fetch_sub_explicit(&pool->active, 1, memory_order_release);
+    atomic_fetch_sub(&pool->state, 1);
   }
 }
 
-static void start_region(lmk_pool *pool) {
-  atomic_fetch_add(&pool->generation, 1);
+static void open_region(lmk_pool *pool) {
+  atomic_fetch_add(&pool->state, NEXT_REGION | OPEN);  // the region before is closed: its open bit is 0
   if (atomic_load(&pool->sleepers) == 0) return;
   pthread_mutex_lock(&pool->lock);
   pthread_cond_broadcast(&pool->wake);
   pthread_mutex_unlock(&pool->lock);
+}
+
+static void close_region(lmk_pool *pool) {
+  atomic_fetch_and(&pool->state, ~OPEN);
+  for (int spin = 0; (atomic_load_explicit(&pool->state, memory_order_acquire) & INSIDE) != 0; spin++) {
+    if (spin < SPINS) {
+      relax();
+    } else {
+      sched_yield();  // a worker was taken off its core: do not spin against it
+    }
+  }
 }
 
 lmk_pool *lmk_pool_create(size_t threads) {
@@ -100,7 +130,7 @@ lmk_pool *lmk_pool_create(size_t threads) {
 
 void lmk_pool_destroy(lmk_pool *pool) {
   atomic_store(&pool->stop, 1);
-  start_region(pool);
+  open_region(pool);
   for (size_t i = 0; i + 1 < pool->threads; i++) pthread_join(pool->workers[i], NULL);
   pthread_cond_destroy(&pool->wake);
   pthread_mutex_destroy(&pool->lock);
@@ -119,17 +149,10 @@ void lmk_pool_run(lmk_pool *pool, size_t count, lmk_task task, void *context) {
   pool->context = context;
   pool->count = count;
   atomic_store(&pool->next, 0);
-  atomic_store(&pool->active, pool->threads - 1);
   inside = 1;
-  start_region(pool);
+  open_region(pool);
   drain(pool);
-  for (int spin = 0; atomic_load_explicit(&pool->active, memory_order_acquire) != 0; spin++) {
-    if (spin < SPINS) {
-      relax();
-    } else {
-      sched_yield();  // a worker was taken off its core: do not spin against it
-    }
-  }
+  close_region(pool);
   inside = 0;
   pthread_mutex_unlock(&pool->user);
 }

@@ -55,9 +55,11 @@ LMK_INLINE void add_input(
 LMK_INLINE void add_group(
     const size_t tokens, const lmk_matrix *m, size_t place, size_t half, const float *sums, size_t groups, v16 sum[][2], v16 total[][2]) {
   v16 scale = __builtin_convertvector(LMK_LOAD(h16, m->scales + place + half * 16), v16);
+#pragma clang loop unroll(full)
   for (size_t t = 0; t < tokens; t++) total[t][half] = LMK_FMA(scale, sum[t][half], total[t][half]);
   if (m->minimums == NULL) return;
   v16 minimum = __builtin_convertvector(LMK_LOAD(h16, m->minimums + place + half * 16), v16);
+#pragma clang loop unroll(full)
   for (size_t t = 0; t < tokens; t++) {
     v16 input = LMK_SPLAT(sums[t * groups]);
     total[t][half] = LMK_FMA(minimum, input, total[t][half]);
@@ -71,10 +73,12 @@ LMK_INLINE void product_tile(
   const size_t inputs = m->inputs, group = m->group ? m->group : inputs, groups = lmk_groups(inputs, group);
   const uint8_t *values = (const uint8_t *)m->values + block * lmk_block_bytes(format, inputs);
   v16 total[LMK_MOST_TOKENS][2];
+#pragma clang loop unroll(full)
   for (size_t t = 0; t < tokens; t++) total[t][0] = total[t][1] = (v16){};
   for (size_t g = 0; g < groups; g++) {
     const size_t end = (g + 1) * group < inputs ? (g + 1) * group : inputs;
     v16 sum[LMK_MOST_TOKENS][2];
+#pragma clang loop unroll(full)
     for (size_t t = 0; t < tokens; t++) sum[t][0] = sum[t][1] = (v16){};
     size_t k = g * group;
     for (; k + 2 <= end; k += 2) {  // groups start at even inputs: the two nibbles of a byte
@@ -83,14 +87,27 @@ LMK_INLINE void product_tile(
     }
     if (k < end) add_input(format, tokens, values, x, inputs, k, sum);
     if (format == LMK_F32 || format == LMK_F16 || format == LMK_BF16) {
-      memcpy(total, sum, tokens * sizeof total[0]);
+#pragma clang loop unroll(full)
+      for (size_t t = 0; t < tokens; t++) total[t][0] = sum[t][0], total[t][1] = sum[t][1];
     } else {
       const size_t place = (block * groups + g) * LMK_BLOCK;
       add_group(tokens, m, place, 0, sums == NULL ? NULL : sums + g, groups, sum, total);
       add_group(tokens, m, place, 1, sums == NULL ? NULL : sums + g, groups, sum, total);
     }
   }
-  for (size_t t = 0; t < tokens; t++) memcpy(y + t * m->outputs, total[t], width * sizeof(float));
+#pragma clang loop unroll(full)
+  for (size_t t = 0; t < tokens; t++) {
+    float *row = y + t * m->outputs;
+    if (width == LMK_BLOCK) {
+      LMK_STORE(row, total[t][0]);
+      LMK_STORE(row + 16, total[t][1]);
+    } else {
+      float outputs[LMK_BLOCK];
+      LMK_STORE(outputs, total[t][0]);
+      LMK_STORE(outputs + 16, total[t][1]);
+      memcpy(row, outputs, width * sizeof(float));
+    }
+  }
 }
 
 // All tokens against blocks first..<last, in tiles of `most` tokens, then of 4, then one by one.
