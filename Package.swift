@@ -49,7 +49,9 @@ let package = Package(
     room("Quantization", imports: ["Tensors", "Kernels"]),
     room("Tokenizers", imports: ["Tensors", "CPCRE2", collections, heap]),
     room("Models", imports: ["Checkpoints", "Quantization", "Tokenizers", "Tensors", "Kernels", collections]),
-    room("Artifacts", imports: ["CZstd", "Models", "Checkpoints", "Quantization", "Tokenizers", "Tensors", "Kernels", collections]),
+    room(
+      "Artifacts",
+      imports: ["CZstd", "Models", "Checkpoints", "Quantization", "Tokenizers", "Tensors", "Kernels", collections]),
     room("Inference", imports: ["Artifacts", "Models", "Quantization", "Tokenizers", "Tensors", "Kernels", collections]),
     room(
       "Compression",

@@ -35,3 +35,10 @@ import lmtool
   table.add("evil\u{1B}[2J\nname")
   #expect(table.text() == "evil\u{FFFD}[2J\u{FFFD}name\n")
 }
+
+@Test func longNamesAreCutWhereTheyWouldWidenEveryRow() {
+  var table = Table(.left(), .left())
+  let long = String(repeating: "n", count: 5000)
+  table.add(Table.Cell(long), Table.Cell(long))
+  #expect(table.text() == String(repeating: "n", count: 200) + "…  " + String(repeating: "n", count: 2000) + "\n")
+}

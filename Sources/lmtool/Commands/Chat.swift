@@ -75,7 +75,8 @@ extension LMTool {
     private static func template(of source: ModelSource) throws(LMToolError) -> ChatTemplate {
       guard let jinja = source.chatTemplate else {
         throw LMToolError(
-          .usage, "the model has no chat template; name one with --template, or use lmtool run to continue a text", file: source.path)
+          .usage, "the model has no chat template; name one with --template, or use lmtool run to continue a text",
+          file: source.path)
       }
       guard let template = ChatTemplate.recognize(jinja: jinja) else {
         throw LMToolError(

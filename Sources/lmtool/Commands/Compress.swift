@@ -54,7 +54,9 @@ extension LMTool {
       table.add("bits per weight", Table.Cell(result.bitsPerWeight.fixed(2)))
       table.add("scheme", Table.Cell(result.recipe["scheme"]?.string ?? ""))
       table.add("embedding", Table.Cell(result.recipe["embedding_scheme"]?.string ?? ""))
-      for (name, size) in result.tooLarge.sorted(by: { $0.key < $1.key }) { table.add(Table.Cell("too large: \(name)"), Table.Cell("\(ByteSize(size))")) }
+      for (name, size) in result.tooLarge.sorted(by: { $0.key < $1.key }) {
+        table.add("too large: \(name)", "\(ByteSize(size))")
+      }
       console.print(table)
       console.print()
       console.print(result.verification.table)

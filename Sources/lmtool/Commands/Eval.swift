@@ -59,7 +59,8 @@ extension LMTool {
       let other = try ModelSource.open(path)
       guard other.spec.vocabularySize == source.spec.vocabularySize else {
         throw LMToolError(
-          .usage, "it has \(other.spec.vocabularySize) tokens and \(source.path) has \(source.spec.vocabularySize); only models with "
+          .usage,
+          "it has \(other.spec.vocabularySize) tokens and \(source.path) has \(source.spec.vocabularySize); only models with "
             + "one vocabulary can be compared", file: path)
       }
       return try Transformer(other)

@@ -23,7 +23,8 @@ extension LMTool {
 
     @Argument(help: "A model of any kind, float or quantized.", completion: .file())
     var model: String
-    @Option(name: [.short, .customLong("output")], help: "The file (or, for safetensors, the directory) to write.", completion: .file())
+    @Option(
+      name: [.short, .customLong("output")], help: "The file (or, for safetensors, the directory) to write.", completion: .file())
     var output: String
     @Option(help: "lmz, gguf or safetensors. By default what the name of the output ends in, else lmz.")
     var to: Target?

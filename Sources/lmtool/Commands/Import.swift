@@ -20,7 +20,8 @@ extension LMTool {
 
     @Argument(help: "A model directory, or a .safetensors, .gguf or .bin file.", completion: .file())
     var source: String
-    @Option(name: [.short, .customLong("output")], help: "The model directory to write; it must not exist.", completion: .directory)
+    @Option(
+      name: [.short, .customLong("output")], help: "The model directory to write; it must not exist.", completion: .directory)
     var output: String
     @Option(help: "f32, f16 or bf16. By default that of the matrices; f16 for quantized files.")
     var dtype: FloatType?
@@ -39,7 +40,9 @@ extension LMTool {
       let type = dtype?.type ?? Importing.defaultType(of: source)
       console.note("\(output): \(source.parameterCount) parameters in \(type.rawValue), from \(source.format)")
       if source.tokenizer == nil { console.warn(source.tokenizerProblem?.description ?? "the model has no tokenizer") }
-      if !source.unused.isEmpty { console.warn("left out, since the model does not use them: \(source.unused.joined(separator: ", "))") }
+      if !source.unused.isEmpty {
+        console.warn("left out, since the model does not use them: \(source.unused.joined(separator: ", "))")
+      }
     }
   }
 }

@@ -53,8 +53,12 @@ extension LMTool {
       row("tokenizer", report.tokenizer)
       if let template = report.chatTemplate { row("chat template", template) }
       if !report.unused.isEmpty { row("unused tensors", report.unused.joined(separator: ", ")) }
-      for source in report.provenance?.sources ?? [] { row("made from", "\(source.name), \(source.size) bytes, sha256 \(source.sha256)") }
-      if let recipe = report.provenance?.recipe, let json = try? encodeJSON(recipe) { row("recipe", String(decoding: json, as: UTF8.self)) }
+      for source in report.provenance?.sources ?? [] {
+        row("made from", "\(source.name), \(source.size) bytes, sha256 \(source.sha256)")
+      }
+      if let recipe = report.provenance?.recipe, let json = try? encodeJSON(recipe) {
+        row("recipe", String(decoding: json, as: UTF8.self))
+      }
       console.print(head)
       console.print()
       console.print(parts(report.parts, title: "part"))
@@ -69,8 +73,8 @@ extension LMTool {
     private static func parts(_ parts: [ModelReport.Part], title: String) -> Table {
       var table = Table(.left(title), .right("tensors"), .right("parameters"), .right("bytes"), .right("bits/weight"))
       for part in parts {
-        table.add(
-          [part.name, "\(part.tensors)", "\(part.parameters)", "\(part.bytes)", part.bitsPerWeight.fixed(2)].map { Table.Cell($0) })
+        let cells = [part.name, "\(part.tensors)", "\(part.parameters)", "\(part.bytes)", part.bitsPerWeight.fixed(2)]
+        table.add(cells.map { Table.Cell($0) })
       }
       return table
     }

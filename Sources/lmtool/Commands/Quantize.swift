@@ -24,7 +24,8 @@ extension LMTool {
 
     @Argument(help: "A float model: a model directory, GGUF, safetensors or llama2.c file.", completion: .file())
     var model: String
-    @Option(name: [.short, .customLong("output")], help: "The quantized directory to write; it must not exist.", completion: .directory)
+    @Option(
+      name: [.short, .customLong("output")], help: "The quantized directory to write; it must not exist.", completion: .directory)
     var output: String
     @OptionGroup var recipe: RecipeOptions
     @OptionGroup var speech: OutputOptions

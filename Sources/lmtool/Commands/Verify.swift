@@ -44,7 +44,8 @@ extension VerificationReport {
   var table: Table {
     var table = Table(.left("check"), .left("result"), .left("detail"))
     for check in checks {
-      table.add(Table.Cell(check.name), Table.Cell(check.passed ? "ok" : "FAIL", check.passed ? .green : .red), Table.Cell(check.detail))
+      let verdict = check.passed ? Table.Cell("ok", .green) : Table.Cell("FAIL", .red)
+      table.add(Table.Cell(check.name), verdict, Table.Cell(check.detail))
     }
     return table
   }

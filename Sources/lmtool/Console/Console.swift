@@ -25,12 +25,13 @@ package struct Console: Sendable {
   /// A model may say anything: on a terminal, control characters other than newline and tab are left out.
   package func stream(_ piece: String) -> Bool {
     guard output.isTerminal else { return output.write(piece) }
-    return output.write(String(String.UnicodeScalarView(piece.unicodeScalars.filter(Self.isHarmless))))
+    let harmless = piece.unicodeScalars.filter { !$0.isControl || $0 == "\n" || $0 == "\t" }
+    return output.write(String(String.UnicodeScalarView(harmless)))
   }
 
   /// A line for the person at the keyboard, such as a rate or a path that was written.
   package func note(_ line: String) {
-    if !isQuiet { error.write(Style.dim.apply(to: line, isColored: error.isColored) + "\n") }
+    if !isQuiet { error.write(Style.dim.apply(to: line.harmless, isColored: error.isColored) + "\n") }
   }
 
   /// Asks for a line of input, where someone sits at a terminal.
@@ -40,7 +41,7 @@ package struct Console: Sendable {
 
   /// Something that the person should know, and that is no failure.
   package func warn(_ line: String) {
-    if !isQuiet { error.write("lmtool: \(Style.yellow.apply(to: "warning", isColored: error.isColored)): \(line)\n") }
+    if !isQuiet { error.write("lmtool: \(Style.yellow.apply(to: "warning", isColored: error.isColored)): \(line.harmless)\n") }
   }
 
   /// A word of the result in a style, plain where colours are not welcome.
@@ -57,8 +58,15 @@ package struct Console: Sendable {
     defer { bar.finish() }
     return try work { bar.show($0) }
   }
+}
 
-  private static func isHarmless(_ scalar: Unicode.Scalar) -> Bool {
-    scalar == "\n" || scalar == "\t" || !(scalar.value < 32 || (127..<160).contains(scalar.value))
-  }
+extension Unicode.Scalar {
+  /// Whether a terminal may take it for a command.
+  var isControl: Bool { properties.generalCategory == .control }
+}
+
+extension String {
+  /// The text on one line, at most 2000 characters long, with control characters replaced: what comes from files that anyone may
+  /// have written must not command the terminal.
+  var harmless: String { String(String.UnicodeScalarView(unicodeScalars.prefix(2000).map { $0.isControl ? "\u{FFFD}" : $0 })) }
 }

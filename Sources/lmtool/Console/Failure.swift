@@ -33,6 +33,6 @@ enum Failure {
 
   private static func say(_ sentence: String) {
     let label = Style.red.apply(to: "error", isColored: StandardStream.error.isColored)
-    StandardStream.error.write("lmtool: \(label): \(sentence)\n")
+    StandardStream.error.write("lmtool: \(label): \(sentence.harmless)\n")
   }
 }

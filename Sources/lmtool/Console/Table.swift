@@ -16,14 +16,15 @@ package struct Table: Sendable {
     package static func right(_ title: String = "") -> Column { Column(title: title, alignment: .right) }
   }
 
-  /// What stands in a row and a column. Control characters are replaced: names come from files that anyone may have written.
+  /// What stands in a row and a column. Control characters are replaced and long texts are cut, to 2000 characters in the last
+  /// column and 200 in others: names come from files that anyone may have written.
   package struct Cell: Sendable, ExpressibleByStringInterpolation {
     var text: String
     var style: Style?
 
     /// A cell; the style shows on terminals only.
     package init(_ text: String, _ style: Style? = nil) {
-      self.text = text.printable
+      self.text = text.harmless
       self.style = style
     }
 
@@ -43,7 +44,8 @@ package struct Table: Sendable {
   /// Adds a row; cells that are missing at its end are empty.
   package mutating func add(_ cells: [Cell]) {
     let missing = max(0, columns.count - cells.count)
-    rows.append(Array(cells.prefix(columns.count)) + Array(repeating: "", count: missing))
+    let short = cells.prefix(columns.count - 1).map { Cell($0.text.printable, $0.style) }
+    rows.append(short + cells.dropFirst(columns.count - 1).prefix(1) + Array(repeating: "", count: missing))
   }
 
   /// The lines of the table, each with its newline.
