@@ -33,9 +33,7 @@ public enum Exporting {
   ) throws(LMToolError) -> Int {
     let stored = source.asStored(matrixType: matrixType)
     let writer = try ArtifactWriter(path: path)
-    let total = source.parameterCount
-    var done = 0
-    for tensor in stored.tensors.values {
+    for (index, tensor) in stored.tensors.values.enumerated() {
       do throws(LMToolError) {
         if let grid = tensor as? any GridTensorReader {
           try writer.add(tensor.name, try grid.readGrid())
@@ -44,8 +42,7 @@ public enum Exporting {
         }
       } catch { throw error.within(file: source.path) }
       tensor.discard()
-      done += tensor.count
-      progress?(ProgressUpdate(stage: "export", done: done, total: total, unit: .bytes))
+      progress?(ProgressUpdate(stage: "export", done: index + 1, total: stored.tensors.count, unit: .tensors))
     }
     if let tokenizer = source.tokenizer { writer.add(blob: "tokenizer", tokenizer.serialized()) }
     if let template = source.chatTemplate { writer.add(blob: "chat_template", Array(template.utf8)) }

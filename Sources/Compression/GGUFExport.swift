@@ -25,11 +25,9 @@ extension Exporting {
     if let divisors {
       try divisors.withFloats { (floats) throws(LMToolError) in try writer.write(floats: floats) }
     }
-    var done = 0
-    for tensor in tensors {
+    for (index, tensor) in tensors.enumerated() {
       do throws(LMToolError) { try tensor.write(to: writer) } catch { throw error.within(file: source.path) }
-      done += tensor.reader.count
-      progress?(ProgressUpdate(stage: "export", done: done, total: source.parameterCount, unit: .bytes))
+      progress?(ProgressUpdate(stage: "export", done: index + 1, total: tensors.count, unit: .tensors))
     }
     try writer.finish()
   }

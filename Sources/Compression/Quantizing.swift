@@ -38,9 +38,10 @@ public enum Quantizing {
   private static func validate(
     _ recipe: QuantizationRecipe, _ tensors: [TensorSpec], _ source: ModelSource
   ) throws(LMToolError) {
-    if case .quantized(let name)? = source.tensors.values.first(where: { $0 is any GridTensorReader })?.storage {
+    let schemes = source.tensors.values.compactMap { GridScheme(name: $0.storage.description) }
+    if let scheme = schemes.first {
       throw LMToolError(
-        .usage, "the model is quantized already (\(name)); quantize the float original instead of losing twice", file: source.path)
+        .usage, "the model is quantized already (\(scheme)); quantize the float original instead of losing twice", file: source.path)
     }
     for pattern in recipe.keep where !tensors.contains(where: { QuantizationRecipe.matches($0.name, pattern: pattern) }) {
       throw LMToolError(.usage, "no tensor matches --keep \(pattern.printable); see lmtool inspect --tensors", file: source.path)

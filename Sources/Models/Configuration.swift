@@ -36,11 +36,11 @@ public struct Configuration: Sendable {
     return number
   }
 
-  /// A finite number above zero, or nil when absent or null.
+  /// A number above zero that a 32-bit float can hold, or nil when absent or null.
   func positive(_ key: String, of object: JSONValue? = nil) throws(LMToolError) -> Double? {
     guard let value = (object ?? json)[key] else { return nil }
-    guard let number = value.double, number.isFinite, number > 0 else {
-      throw refuse(key, "it must be a number above zero")
+    guard let number = value.double, Float(number).isFinite, Float(number) > 0 else {
+      throw refuse(key, "it must be a number above zero that a 32-bit float can hold")
     }
     return number
   }
@@ -66,21 +66,36 @@ public struct Configuration: Sendable {
     let inner = try positive("rope_theta", of: parameters ?? json), outer = try positive("rope_theta")
     let base = inner ?? outer ?? 10000
     guard let parameters else { return RotarySpec(base: base) }
-    let kind = (parameters["rope_type"] ?? parameters["type"])?.string ?? "default"
-    switch kind {
+    switch try scalingKind(parameters) {
     case "default":
       return RotarySpec(base: base)
     case "linear":
       return RotarySpec(base: base, scaling: .linear(factor: try scalingNumber("factor", parameters)))
     case "llama3":
-      let original = try scalingNumber("original_max_position_embeddings", parameters)
-      let scaling = RotarySpec.Scaling.llama3(
-        factor: try scalingNumber("factor", parameters), lowFrequency: try scalingNumber("low_freq_factor", parameters),
-        highFrequency: try scalingNumber("high_freq_factor", parameters), originalContext: Int(min(original, 1e9)))
-      return RotarySpec(base: base, scaling: scaling)
-    default:
+      return RotarySpec(base: base, scaling: try llama3(parameters))
+    case let kind:
       throw refuse("rope_type", "rotary scaling of the kind \(kind.printable) is not supported; default, linear and llama3 are")
     }
+  }
+
+  /// The kind of rotary scaling: "default" when the parameters are only a base.
+  private func scalingKind(_ parameters: JSONValue) throws(LMToolError) -> String {
+    guard parameters.object != nil else { throw refuse("rope_scaling", "it must be an object or null") }
+    guard let kind = parameters["rope_type"] ?? parameters["type"] else {
+      guard parameters["factor"] == nil else { throw refuse("rope_type", "the rotary scaling does not say of which kind it is") }
+      return "default"
+    }
+    guard let name = kind.string else { throw refuse("rope_type", "it must be a string") }
+    return name
+  }
+
+  private func llama3(_ parameters: JSONValue) throws(LMToolError) -> RotarySpec.Scaling {
+    let original = try scalingNumber("original_max_position_embeddings", parameters)
+    let low = try scalingNumber("low_freq_factor", parameters), high = try scalingNumber("high_freq_factor", parameters)
+    guard high > low else { throw refuse("high_freq_factor", "it must be above low_freq_factor") }
+    return .llama3(
+      factor: try scalingNumber("factor", parameters), lowFrequency: low, highFrequency: high,
+      originalContext: Int(min(original, 1e9)))
   }
 
   private func scalingNumber(_ key: String, _ parameters: JSONValue) throws(LMToolError) -> Double {

@@ -69,9 +69,10 @@ private struct Dimensions {
     isTied = try configuration.flag("tie_word_embeddings", default: false)
     hasAttentionBias = try configuration.flag("attention_bias", default: false)
     hasMLPBias = try configuration.flag("mlp_bias", default: false)
-    let activation = configuration.json["hidden_act"]?.string ?? "silu"
-    guard activation == "silu" else {
-      throw configuration.refuse("hidden_act", "the activation \(activation.printable) is not supported here; silu is")
+    let activation = configuration.json["hidden_act"] ?? .string("silu")
+    guard activation == .string("silu") else {
+      let name = activation.string?.printable ?? "given"
+      throw configuration.refuse("hidden_act", "the activation \(name) is not supported here; silu is")
     }
   }
 }

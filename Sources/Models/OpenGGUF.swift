@@ -34,14 +34,21 @@ extension ModelSource {
         tensors[name] = tensor
         continue
       }
+      var order: RowOrder?
       if let layer = needed.layer, needed.role.isRotated, family.ggufInterleavesRotary {
-        let order = RowOrder.halfFromInterleaved(headSize: spec.layers[layer].attention.headSize)
-        tensors[needed.name] = ReorderedTensor(base: tensor, name: needed.name, order: order)
-      } else {
-        tensors[needed.name] = RenamedTensor(base: tensor, name: needed.name)
+        order = .halfFromInterleaved(headSize: spec.layers[layer].attention.headSize)
       }
+      tensors[needed.name] = reader(of: tensor, name: needed.name, order: order)
     }
     return tensors
+  }
+}
+
+extension ModelSource {
+  private static func reader(of tensor: GGUFTensor, name: String, order: RowOrder?) -> any TensorReader {
+    if let grid = GGUFGridTensor(tensor) { return ReorderedGridTensor(base: grid, name: name, order: order) }
+    guard let order else { return RenamedTensor(base: tensor, name: name) }
+    return ReorderedTensor(base: tensor, name: name, order: order)
   }
 }
 

@@ -104,10 +104,18 @@ public func decodeJSON<T: Decodable>(_ type: T.Type, bytes: UnsafeRawBufferPoint
   }
 }
 
-/// Encodes a value as JSON with sorted keys, so that the same value gives the same bytes.
-public func encodeJSON<T: Encodable>(_ value: T, pretty: Bool = false) throws(LMToolError) -> [UInt8] {
+/// Encodes a value as JSON with sorted keys, so that the same value gives the same bytes. Infinity and NaN, which JSON
+/// lacks, become the strings "inf", "-inf" and "nan".
+///
+/// - Parameters:
+///   - pretty: on several lines.
+///   - snakeCase: property names such as `fileBytes` become "file_bytes"; keys of dictionaries stay.
+public func encodeJSON<T: Encodable>(_ value: T, pretty: Bool = false, snakeCase: Bool = false) throws(LMToolError) -> [UInt8] {
   let encoder = JSONEncoder()
-  encoder.outputFormatting = pretty ? [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted] : [.sortedKeys, .withoutEscapingSlashes]
+  encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+  if pretty { encoder.outputFormatting.insert(.prettyPrinted) }
+  if snakeCase { encoder.keyEncodingStrategy = .convertToSnakeCase }
+  encoder.nonConformingFloatEncodingStrategy = .convertToString(positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
   do {
     return [UInt8](try encoder.encode(value))
   } catch {

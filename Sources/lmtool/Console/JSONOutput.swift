@@ -24,7 +24,7 @@ package struct VersionedReport<Report: Encodable>: Encodable {
 extension Console {
   /// Prints a report, which must encode as an object, as JSON with sorted keys.
   package func print(json report: some Encodable, schema: Int = 1) throws(LMToolError) {
-    let bytes = try encodeJSON(VersionedReport(report, schema: schema), pretty: true)
+    let bytes = try encodeJSON(VersionedReport(report, schema: schema), pretty: true, snakeCase: true)
     print(String(decoding: bytes, as: UTF8.self))
   }
 }
