@@ -13,9 +13,11 @@ public struct CompressionReport: Codable, Sendable {
   public var bytes: Int
   /// Parameters.
   public var parameters: Int
-  /// The recipe that was chosen.
-  public var recipe: JSONValue
-  /// Recipes that were tried before and did not fit, with the size they led to.
+  /// What was chosen.
+  public var choice: String
+  /// The recipe that was chosen; nil when the codes of the source were kept.
+  public var recipe: JSONValue?
+  /// What was tried before and did not fit, with the size it led to.
   public var tooLarge: [String: Int]
   /// The verification of the artifact.
   public var verification: VerificationReport
@@ -26,10 +28,22 @@ public struct CompressionReport: Codable, Sendable {
 
 /// The whole chain: any checkpoint in, one verified artifact out.
 public enum Compressing {
-  /// The recipes that a budget chooses from, best first.
-  public static let candidates: [(name: String, recipe: QuantizationRecipe)] = [
-    ("int8", .int8), ("int4 with int8 embedding", .int4), ("int4", .int4Embedding),
-  ]
+  /// A way to make the artifact; without a recipe the codes of a quantized source are packed as they are.
+  struct Candidate {
+    var name: String
+    var recipe: QuantizationRecipe?
+  }
+
+  /// What a budget chooses from, best first. A source that is quantized already loses nothing when its codes are kept.
+  static func candidates(for source: ModelSource) -> [Candidate] {
+    let recipes: [Candidate] = [
+      Candidate(name: "int8", recipe: .int8), Candidate(name: "int4 with int8 embedding", recipe: .int4),
+      Candidate(name: "int4", recipe: .int4Embedding),
+    ]
+    guard source.tensors.values.contains(where: { $0 is any GridTensorReader }) else { return recipes }
+    let kept = Candidate(name: "the codes of the source", recipe: nil)
+    return Quantizing.isQuantized(source) ? [kept] : [kept] + recipes
+  }
 
   /// Quantizes, packs and verifies `source`.
   ///
@@ -41,43 +55,32 @@ public enum Compressing {
     _ source: ModelSource, to path: String, budget: Int?, recipe: QuantizationRecipe? = nil, progress: ProgressConsumer? = nil
   ) throws(LMToolError) -> CompressionReport {
     let sources = Exporting.provenance(of: source)
-    let tries = recipe.map { [("the given recipe", $0)] } ?? candidates
     var tooLarge: [String: Int] = [:]
-    for (name, recipe) in tries {
-      let floor = smallest(source, recipe)
-      if let budget, floor > budget {
-        tooLarge[name] = floor
-        continue
-      }
-      let size = try attempt(source, recipe, to: path, budget: budget, sources: sources, progress: progress)
+    for candidate in recipe.map({ [Candidate(name: "the given scheme", recipe: $0)] }) ?? candidates(for: source) {
+      let size = try attempt(source, candidate.recipe, to: path, budget: budget, sources: sources, progress: progress)
       if budget.map({ size <= $0 }) ?? true {
         let verification = try Verifying.run(path, budget: budget, progress: progress)
         return CompressionReport(
-          originalBytes: sources.reduce(0) { $0 + $1.size }, bytes: size, parameters: source.parameterCount, recipe: recipe.json,
-          tooLarge: tooLarge, verification: verification)
+          originalBytes: sources.reduce(0) { $0 + $1.size }, bytes: size, parameters: source.parameterCount, choice: candidate.name,
+          recipe: candidate.recipe?.json, tooLarge: tooLarge, verification: verification)
       }
-      tooLarge[name] = size
+      tooLarge[candidate.name] = size
     }
     let least = tooLarge.values.min() ?? 0
     throw LMToolError(
-      .usage, "nothing fits into \(budget ?? 0) bytes; the smallest recipe gives \(least), so ask for at least that much",
+      .usage, "nothing fits into \(budget ?? 0) bytes; the smallest file would have \(least), so ask for at least that much",
       file: source.path)
-  }
-
-  /// A bound that no packing of a recipe goes below: half of its codes, which an int8 or int4 grid with searched clip never
-  /// reaches. It saves the work of recipes that are out of the question.
-  static func smallest(_ source: ModelSource, _ recipe: QuantizationRecipe) -> Int {
-    source.spec.tensors.reduce(0) { sum, tensor in
-      guard let scheme = recipe.scheme(of: tensor) else { return sum }
-      return sum + tensor.shape[0] * tensor.shape[1] * scheme.bits / 16
-    }
   }
 
   /// Quantizes into a temporary folder beside `path` and packs it; the file gets its name only when it fits.
   private static func attempt(
-    _ source: ModelSource, _ recipe: QuantizationRecipe, to path: String, budget: Int?,
+    _ source: ModelSource, _ recipe: QuantizationRecipe?, to path: String, budget: Int?,
     sources: [ArtifactManifest.Provenance.Source], progress: ProgressConsumer?
   ) throws(LMToolError) -> Int {
+    guard let recipe else {
+      return try Exporting.lmz(
+        source, to: path, recipe: .object(["compress": .string("codes kept")]), sources: sources, limit: budget, progress: progress)
+    }
     let work = WorkFolder(beside: path)
     try Quantizing.run(source, recipe: recipe, to: work.path, progress: progress)
     var quantized = try ModelSource.open(work.path)

@@ -4,7 +4,8 @@ import Tokenizers
 
 /// The text files of a model directory: configuration, tokenizer, chat template, generation settings.
 enum ModelFolder {
-  /// Files that are carried over as they are when the source is a model directory itself.
+  /// Files that are carried over as they are when the source is a model directory itself. `transformers` reads a lone
+  /// tokenizer.model in ways of its own, so tokenizer.json and tokenizer_config.json are written where they are missing.
   private static let carried = [
     "tokenizer.json", "tokenizer.model", "tokenizer_config.json", "special_tokens_map.json", "vocab.json", "merges.txt",
     "generation_config.json", "chat_template.jinja", "added_tokens.json",
@@ -15,12 +16,14 @@ enum ModelFolder {
     try write(try encodeJSON(config, pretty: true), "config.json", to: folder)
     let present = source.files.filter { carried.contains(name($0)) }
     for file in present { try copy(file, to: folder) }
-    guard !present.contains(where: { name($0).hasPrefix("tokenizer.") || name($0) == "vocab.json" }) else { return }
-    if let tokenizer = source.tokenizer {
+    func lacks(_ wanted: String) -> Bool { !present.contains { name($0) == wanted } }
+    if let tokenizer = source.tokenizer, lacks("tokenizer.json") {
       try write(try tokenizer.tokenizerJSON(), "tokenizer.json", to: folder)
+    }
+    if let tokenizer = source.tokenizer, lacks("tokenizer_config.json") {
       try write(try tokenizer.tokenizerConfigJSON(chatTemplate: source.chatTemplate), "tokenizer_config.json", to: folder)
     }
-    if !present.contains(where: { name($0) == "generation_config.json" }) {
+    if lacks("generation_config.json") {
       try write(try encodeJSON(generation(of: source), pretty: true), "generation_config.json", to: folder)
     }
   }

@@ -35,13 +35,17 @@ public enum Quantizing {
     try output.commit()
   }
 
+  /// Whether the model holds matrices in one of our schemes; GGUF types do not count.
+  static func isQuantized(_ source: ModelSource) -> Bool {
+    source.tensors.values.contains { GridScheme(name: $0.storage.description) != nil }
+  }
+
   private static func validate(
     _ recipe: QuantizationRecipe, _ tensors: [TensorSpec], _ source: ModelSource
   ) throws(LMToolError) {
-    let schemes = source.tensors.values.compactMap { GridScheme(name: $0.storage.description) }
-    if let scheme = schemes.first {
+    if isQuantized(source) {
       throw LMToolError(
-        .usage, "the model is quantized already (\(scheme)); quantize the float original instead of losing twice", file: source.path)
+        .usage, "the model is quantized already; quantize the float original instead of losing twice", file: source.path)
     }
     for pattern in recipe.keep where !tensors.contains(where: { QuantizationRecipe.matches($0.name, pattern: pattern) }) {
       throw LMToolError(.usage, "no tensor matches --keep \(pattern.printable); see lmtool inspect --tensors", file: source.path)

@@ -52,8 +52,7 @@ extension LMTool {
       table.add("artifact", Table.Cell("\(ByteSize(result.bytes))"))
       table.add("parameters", Table.Cell("\(result.parameters)"))
       table.add("bits per weight", Table.Cell(result.bitsPerWeight.fixed(2)))
-      table.add("scheme", Table.Cell(result.recipe["scheme"]?.string ?? ""))
-      table.add("embedding", Table.Cell(result.recipe["embedding_scheme"]?.string ?? ""))
+      table.add("chosen", Table.Cell(result.choice))
       for (name, size) in result.tooLarge.sorted(by: { $0.key < $1.key }) {
         table.add("too large: \(name)", "\(ByteSize(size))")
       }

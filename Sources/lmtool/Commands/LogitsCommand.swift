@@ -23,8 +23,8 @@ extension LMTool {
     var ids: String
     @Option(name: [.short, .customLong("output")], help: "The .safetensors file to write.", completion: .file())
     var output: String
-    @Option(help: "How to hold keys and values: f32, f16, int8 or int4.")
-    var kvType = CacheFormat.f32
+    @Option(help: "How to hold keys and values.")
+    var kvType = CacheType.f32
     @OptionGroup var speech: OutputOptions
     @OptionGroup var threads: ThreadOptions
 
@@ -37,7 +37,7 @@ extension LMTool {
       let model = try console.withProgress { (progress) throws(LMToolError) in try Transformer(source, progress: progress) }
       let entry = SafetensorsEntry(name: "logits", dtype: .f32, shape: [ids.count, source.spec.vocabularySize])
       let writer = try SafetensorsWriter(path: output, entries: [entry])
-      let session = Session(model, capacity: ids.count, cache: kvType)
+      let session = Session(model, capacity: ids.count, cache: kvType.format)
       for start in stride(from: 0, to: ids.count, by: 64) {
         let logits = try session.forward(ids[start..<min(start + 64, ids.count)], logits: .all)
         try logits.withUnsafeBufferPointer { (floats) throws(LMToolError) in try writer.write(floats: floats) }

@@ -20,9 +20,9 @@ struct ContextArguments: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "How to hold keys and values of past tokens: f32, f16, int8 or int4. Smaller saves memory in long contexts.",
+      "How to hold keys and values of past tokens. Smaller saves memory in long contexts.",
       valueName: "type"))
-  var kvType = CacheFormat.f32
+  var kvType = CacheType.f32
 
   @Option(help: ArgumentHelp("Write at most n tokens (default: until the model ends).", valueName: "n"))
   var maxTokens: Int?
@@ -40,20 +40,20 @@ struct ContextArguments: ParsableArguments {
   func options(sampling: SamplingArguments, contextLength: Int) -> GenerationOptions {
     GenerationOptions(
       maximumTokens: maxTokens, contextSize: ctxSize ?? max(8, min(contextLength, Self.usualContext)), keep: keep,
-      stopStrings: stop, sampling: sampling.options, cache: kvType)
+      stopStrings: stop, sampling: sampling.options, cache: kvType.format)
   }
 }
 
-extension CacheFormat: ExpressibleByArgument {
-  /// The format of that name.
-  public init?(argument: String) {
-    guard let format = Self.allCases.first(where: { $0.defaultValueDescription == argument }) else { return nil }
-    self = format
+/// A format of keys and values on the command line.
+enum CacheType: String, ExpressibleByArgument, CaseIterable {
+  case f32, f16, int8, int4
+
+  var format: CacheFormat {
+    switch self {
+    case .f32: .f32
+    case .f16: .f16
+    case .int8: .int8
+    case .int4: .int4
+    }
   }
-
-  /// The name on the command line.
-  public var defaultValueDescription: String { String(describing: self) }
-
-  /// All names.
-  public static var allValueStrings: [String] { allCases.map(\.defaultValueDescription) }
 }
