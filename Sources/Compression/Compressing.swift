@@ -54,6 +54,7 @@ public enum Compressing {
   public static func run(
     _ source: ModelSource, to path: String, budget: Int?, recipe: QuantizationRecipe? = nil, progress: ProgressConsumer? = nil
   ) throws(LMToolError) -> CompressionReport {
+    try OutputPath.check(path, against: source)
     let sources = Exporting.provenance(of: source)
     var tooLarge: [String: Int] = [:]
     for candidate in recipe.map({ [Candidate(name: "the given scheme", recipe: $0)] }) ?? candidates(for: source) {
@@ -61,7 +62,8 @@ public enum Compressing {
       if budget.map({ size <= $0 }) ?? true {
         let verification = try Verifying.run(path, budget: budget, progress: progress)
         return CompressionReport(
-          originalBytes: sources.reduce(0) { $0 + $1.size }, bytes: size, parameters: source.parameterCount, choice: candidate.name,
+          originalBytes: sources.reduce(0) { $0 + $1.size }, bytes: size, parameters: source.parameterCount,
+          choice: candidate.name,
           recipe: candidate.recipe?.json, tooLarge: tooLarge, verification: verification)
       }
       tooLarge[candidate.name] = size
@@ -79,7 +81,8 @@ public enum Compressing {
   ) throws(LMToolError) -> Int {
     guard let recipe else {
       return try Exporting.lmz(
-        source, to: path, recipe: .object(["compress": .string("codes kept")]), sources: sources, limit: budget, progress: progress)
+        source, to: path, recipe: .object(["compress": .string("codes kept")]), sources: sources, limit: budget,
+        progress: progress)
     }
     let work = WorkFolder(beside: path)
     try Quantizing.run(source, recipe: recipe, to: work.path, progress: progress)
@@ -88,7 +91,7 @@ public enum Compressing {
     quantized.tokenizerProblem = source.tokenizerProblem
     quantized.chatTemplate = source.chatTemplate
     quantized.generation = source.generation
-    return try Exporting.lmz(
+    return try Exporting.pack(
       quantized, to: path, recipe: .object(["compress": recipe.json]), sources: sources, limit: budget, progress: progress)
   }
 }

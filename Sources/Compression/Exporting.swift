@@ -31,6 +31,15 @@ public enum Exporting {
     _ source: ModelSource, to path: String, matrixType: DType? = nil, recipe: JSONValue,
     sources: [ArtifactManifest.Provenance.Source]? = nil, limit: Int? = nil, progress: ProgressConsumer? = nil
   ) throws(LMToolError) -> Int {
+    try OutputPath.check(path, against: source)
+    return try pack(source, to: path, matrixType: matrixType, recipe: recipe, sources: sources, limit: limit, progress: progress)
+  }
+
+  /// `lmz` without the check of the output, for `compress`, which reads a folder of its own beside it.
+  static func pack(
+    _ source: ModelSource, to path: String, matrixType: DType? = nil, recipe: JSONValue,
+    sources: [ArtifactManifest.Provenance.Source]?, limit: Int?, progress: ProgressConsumer?
+  ) throws(LMToolError) -> Int {
     let stored = source.asStored(matrixType: matrixType)
     let writer = try ArtifactWriter(path: path)
     for (index, tensor) in stored.tensors.values.enumerated() {
@@ -38,7 +47,8 @@ public enum Exporting {
         if let grid = tensor as? any GridTensorReader {
           try writer.add(tensor.name, try grid.readGrid())
         } else {
-          try writer.add(tensor, as: storedType(of: tensor, matrixType: matrixType))
+          // unrounded, so that an element that does not fit is named as it is
+          try writer.add(source.tensors[tensor.name] ?? tensor, as: storedType(of: tensor, matrixType: matrixType))
         }
       } catch { throw error.within(file: source.path) }
       tensor.discard()

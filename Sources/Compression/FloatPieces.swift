@@ -11,11 +11,11 @@ enum FloatPieces {
   /// Elements that are held at a time.
   static let size = 1 << 20
 
-  /// Calls `body` with every piece, in order.
+  /// Calls `body` with every piece, in order; `remedy` is what to do about an element that `type` cannot hold.
   ///
   /// - Throws: `badInput` naming the first element that is NaN or infinite, or larger than `type` can hold.
   static func read(
-    _ tensor: any TensorReader, as type: DType, of path: String,
+    _ tensor: any TensorReader, as type: DType, of path: String, remedy: String,
     _ body: (UnsafeBufferPointer<Float>) throws(LMToolError) -> Void
   ) throws(LMToolError) {
     let count = tensor.count
@@ -25,21 +25,23 @@ enum FloatPieces {
       let range = start..<min(start + size, count)
       let piece = UnsafeMutableBufferPointer(rebasing: buffer[0..<range.count])
       do throws(LMToolError) { try tensor.read(range, into: piece) } catch { throw error.within(file: path) }
-      try check(UnsafeBufferPointer(piece), from: start, of: tensor, as: type, path: path)
+      try check(UnsafeBufferPointer(piece), from: start, of: tensor, as: type, path: path, remedy: remedy)
       try body(UnsafeBufferPointer(piece))
     }
     tensor.discard()
   }
 
-  private static func check(
-    _ piece: UnsafeBufferPointer<Float>, from start: Int, of tensor: any TensorReader, as type: DType, path: String
+  /// Refuses a piece that starts at element `start` and holds what is not finite or, in `type`, would not be (MODEL-5).
+  static func check(
+    _ piece: UnsafeBufferPointer<Float>, from start: Int, of tensor: any TensorReader, as type: DType, path: String?,
+    remedy: String
   ) throws(LMToolError) {
     let limit: Float = type == .f16 ? 65504 : .greatestFiniteMagnitude
     guard let index = piece.firstIndex(where: { !($0.magnitude <= limit) }) else { return }
     let value = piece[index]
     let problem =
       value.isFinite
-      ? "is \(value), more than f16 can hold; choose --dtype bf16 or f32" : "is \(value); a model with such weights is broken"
+      ? "is \(value), more than f16 can hold; \(remedy)" : "is \(value); a model with such weights is broken"
     throw LMToolError(.badInput, "element \(start + index) \(problem)", file: path, at: .tensor(tensor.name), rule: "MODEL-5")
   }
 }

@@ -10,10 +10,12 @@ extension Exporting {
   ///
   /// A grid whose rows are no multiple of 32, and 8 bits with minimum, have no equal there and become f16.
   ///
-  /// - Throws: `usage` when the model has no tokenizer, which llama.cpp cannot do without.
+  /// - Throws: `usage` when the model has no tokenizer, which llama.cpp cannot do without; `badInput` for weights that are not
+  ///   finite (MODEL-5).
   public static func gguf(
     _ source: ModelSource, to path: String, matrixType: DType? = nil, progress: ProgressConsumer? = nil
   ) throws(LMToolError) {
+    try OutputPath.check(path, against: source)
     let family = try Architectures.named(modelType: source.config["model_type"]?.string ?? "", file: source.path)
     let tensors = try source.spec.tensors.map { (spec) throws(LMToolError) in
       try GGUFExportTensor(spec, source: source, family: family, matrixType: matrixType)
@@ -128,6 +130,9 @@ private struct GGUFExportTensor {
       } else {
         try readReorderedBias(into: buffer)
       }
+      try FloatPieces.check(
+        UnsafeBufferPointer(buffer), from: start, of: reader, as: type == .f16 ? .f16 : .f32, path: nil,
+        remedy: "choose --dtype bf16 or f32")
       try writer.write(floats: UnsafeBufferPointer(buffer))
     }
   }
@@ -146,7 +151,9 @@ private struct GGMLRows {
 
   func write(order: RowOrder?, to writer: GGUFWriter) throws(LMToolError) {
     for row in 0..<grid.layout.rows {
-      try block(ofRow: order?.source(row) ?? row).withUnsafeBytesTyped { (bytes) throws(LMToolError) in try writer.write(raw: bytes) }
+      try block(ofRow: order?.source(row) ?? row).withUnsafeBytesTyped { (bytes) throws(LMToolError) in
+        try writer.write(raw: bytes)
+      }
     }
   }
 

@@ -19,6 +19,7 @@ public enum Importing {
   public static func run(
     _ source: ModelSource, to folder: String, type wanted: DType? = nil, progress: ProgressConsumer? = nil
   ) throws(LMToolError) {
+    try OutputPath.check(folder, against: source)
     let type = wanted ?? defaultType(of: source)
     let output = try OutputFolder(path: folder)
     let tensors = source.tensors.values
@@ -28,7 +29,8 @@ public enum Importing {
     let total = source.parameterCount
     var done = 0
     for tensor in tensors {
-      try FloatPieces.read(tensor, as: type, of: source.path) { (floats) throws(LMToolError) in
+      try FloatPieces.read(tensor, as: type, of: source.path, remedy: "choose --dtype bf16 or f32") {
+        (floats) throws(LMToolError) in
         try writer.write(floats: floats)
         done += floats.count
         progress?(ProgressUpdate(stage: "import", done: done * type.size, total: total * type.size, unit: .bytes))

@@ -78,7 +78,8 @@ extension ModelReport {
     architecture = source.config["model_type"]?.string ?? "unknown"
     dimensions = [
       "layers": source.spec.layers.count, "width": source.spec.width, "heads": first.attention.heads,
-      "key_value_heads": first.attention.keyValueHeads, "head_size": first.attention.headSize, "mlp_channels": first.mlp.gate.outputs,
+      "key_value_heads": first.attention.keyValueHeads, "head_size": first.attention.headSize,
+      "mlp_channels": first.mlp.gate.outputs,
       "vocabulary": source.spec.vocabularySize, "context": source.spec.contextLength,
     ]
     isTied = source.spec.isTied
@@ -102,7 +103,8 @@ extension ModelReport {
     let grid = withEntropy ? try (tensor as? any GridTensorReader)?.readGrid() : nil
     return Row(
       name: tensor.name, shape: tensor.shape, type: tensor.storage.description, bytes: tensor.storedBytes,
-      bitsPerWeight: Double(8 * tensor.storedBytes) / Double(max(1, tensor.count)), entropy: grid.map { CodeStatistics($0).entropy })
+      bitsPerWeight: Double(8 * tensor.storedBytes) / Double(max(1, tensor.count)),
+      entropy: grid.map { CodeStatistics($0).entropy })
   }
 
   private static func sum(_ source: ModelSource, by name: (TensorSpec, any TensorReader) -> String) -> [Part] {

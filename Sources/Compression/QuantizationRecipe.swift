@@ -19,9 +19,11 @@ public struct QuantizationRecipe: Sendable, Equatable {
   }
 
   /// 8 bits in groups of 32, embedding and head alike: nearly lossless.
-  public static let int8 = QuantizationRecipe(scheme: GridScheme(name: "int8-g32")!, embeddingScheme: GridScheme(name: "int8-g32")!)
+  public static let int8 = QuantizationRecipe(
+    scheme: GridScheme(name: "int8-g32")!, embeddingScheme: GridScheme(name: "int8-g32")!)
   /// 4 bits in groups of 32; embedding and head, which suffer most, in 8 bits.
-  public static let int4 = QuantizationRecipe(scheme: GridScheme(name: "int4-g32")!, embeddingScheme: GridScheme(name: "int8-row")!)
+  public static let int4 = QuantizationRecipe(
+    scheme: GridScheme(name: "int4-g32")!, embeddingScheme: GridScheme(name: "int8-row")!)
   /// 4 bits throughout: the smallest.
   public static let int4Embedding = QuantizationRecipe(
     scheme: GridScheme(name: "int4-g32")!, embeddingScheme: GridScheme(name: "int4-g32")!)

@@ -14,6 +14,7 @@ public enum Quantizing {
   ) throws(LMToolError) {
     let plan = source.spec.tensors.map { (spec: $0, scheme: recipe.scheme(of: $0)) }
     try validate(recipe, plan.map(\.spec), source)
+    try OutputPath.check(folder, against: source)
     let output = try OutputFolder(path: folder)
     let declared = plan.flatMap { entries(of: $0.spec, scheme: $0.scheme) }
     let writer = try SafetensorsWriter(
@@ -35,9 +36,9 @@ public enum Quantizing {
     try output.commit()
   }
 
-  /// Whether the model holds matrices in one of our schemes; GGUF types do not count.
+  /// Whether the model holds matrices in one of our schemes; the types of GGUF and llama2.c do not count.
   static func isQuantized(_ source: ModelSource) -> Bool {
-    source.tensors.values.contains { GridScheme(name: $0.storage.description) != nil }
+    source.tensors.values.contains { $0 is any GridTensorReader && GridScheme(name: $0.storage.description) != nil }
   }
 
   private static func validate(
@@ -73,7 +74,9 @@ public enum Quantizing {
   ) throws(LMToolError) {
     guard let scheme else {
       let type: DType = tensor.shape.count == 2 ? .f16 : .f32
-      return try FloatPieces.read(tensor, as: type, of: path) { (floats) throws(LMToolError) in try writer.write(floats: floats) }
+      return try FloatPieces.read(tensor, as: type, of: path, remedy: "quantize the tensor instead of keeping it") {
+        (floats) throws(LMToolError) in try writer.write(floats: floats)
+      }
     }
     let grid = try ClipSearch(scheme).quantize(tensor)
     try grid.codes.withUnsafeBytesTyped { (bytes) throws(LMToolError) in try writer.write(raw: bytes) }

@@ -66,7 +66,8 @@ public enum Verifying {
   ) throws(LMToolError) -> VerificationReport {
     var report = VerificationReport(bytes: try MappedFile(path: path).count)
     if let budget {
-      let problem = report.bytes > budget ? "\(report.bytes) bytes are \(report.bytes - budget) more than the budget of \(budget)" : nil
+      let problem =
+        report.bytes > budget ? "\(report.bytes) bytes are \(report.bytes - budget) more than the budget of \(budget)" : nil
       report.add("budget", problem, "\(report.bytes) of \(budget) bytes")
     }
     let artifact: Artifact

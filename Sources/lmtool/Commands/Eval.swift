@@ -23,8 +23,8 @@ extension LMTool {
     var model: String
     @Option(help: "The text file; invalid UTF-8 is replaced.", completion: .file())
     var text: String
-    @Option(help: "Tokens of a window.")
-    var window = 512
+    @Option(help: "Tokens of a window: 512 by default, or the model's context where that is shorter.")
+    var window: Int?
     @Option(help: "How far each window starts after the one before; by default a whole window.")
     var stride: Int?
     @Option(help: "Score at most so many windows.")
@@ -40,9 +40,9 @@ extension LMTool {
     func run() throws {
       threads.apply()
       let console = speech.console
-      let options = EvaluationOptions(window: window, stride: stride, maximumWindows: windows)
       let file = try MappedFile(path: text)
       let source = try ModelSource.open(model, tokenizer: tokenizer)
+      let options = try options(for: source)
       let evaluation = try Evaluation(options, tokenizer: try source.makeTokenizer())
       let result = try console.withProgress { (progress) throws(LMToolError) in
         let model = try Transformer(source, progress: progress)
@@ -53,6 +53,14 @@ extension LMTool {
         } catch { throw error.within(file: text) }
       }
       try report.json ? console.print(json: EvaluationFigures(result)) : console.print(Self.table(result, options))
+    }
+
+    private func options(for source: ModelSource) throws(LMToolError) -> EvaluationOptions {
+      let context = source.spec.contextLength
+      guard window ?? 0 <= context else {
+        throw LMToolError(.usage, "--window must be at most \(context), the context of the model", file: source.path)
+      }
+      return EvaluationOptions(window: window ?? min(512, context), stride: stride, maximumWindows: windows)
     }
 
     private static func open(_ path: String, like source: ModelSource) throws(LMToolError) -> Transformer {

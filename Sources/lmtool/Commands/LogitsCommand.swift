@@ -1,6 +1,7 @@
 import ArgumentParser
 import Artifacts
 import Checkpoints
+import Compression
 import Inference
 import Kernels
 import Models
@@ -34,16 +35,28 @@ extension LMTool {
       let source = try ModelSource.open(model)
       let ids = try parseIDs(ids, below: source.spec.vocabularySize)
       guard !ids.isEmpty else { throw LMToolError(.usage, "--ids names no token") }
+      try OutputPath.check(output, against: source)
       let model = try console.withProgress { (progress) throws(LMToolError) in try Transformer(source, progress: progress) }
       let entry = SafetensorsEntry(name: "logits", dtype: .f32, shape: [ids.count, source.spec.vocabularySize])
       let writer = try SafetensorsWriter(path: output, entries: [entry])
       let session = Session(model, capacity: ids.count, cache: kvType.format)
       for start in stride(from: 0, to: ids.count, by: 64) {
         let logits = try session.forward(ids[start..<min(start + 64, ids.count)], logits: .all)
-        try logits.withUnsafeBufferPointer { (floats) throws(LMToolError) in try writer.write(floats: floats) }
+        try logits.withUnsafeBufferPointer { (floats) throws(LMToolError) in
+          try Self.check(floats, of: source)
+          try writer.write(floats: floats)
+        }
       }
       try writer.finish()
       console.note("\(output): \(ids.count) x \(source.spec.vocabularySize)")
+    }
+
+    /// Logits that are no numbers come from weights that are none.
+    private static func check(_ logits: UnsafeBufferPointer<Float>, of source: ModelSource) throws(LMToolError) {
+      guard logits.contains(where: { !$0.isFinite }) else { return }
+      throw LMToolError(
+        .badInput, "the logits are not finite, so the weights are broken; lmtool inspect --tensor shows which", file: source.path,
+        rule: "MODEL-5")
     }
   }
 }
