@@ -136,17 +136,17 @@ void lmk_ref_product(
 #if defined(__x86_64__)
 LMK_AVX2 static void product_avx2(
     const lmk_matrix *m, size_t first, size_t last, const float *x, size_t tokens, const float *sums, float *y) {
-  product_any(2, m, first, last, x, tokens, sums, y);
+  product_any(2, 2, m, first, last, x, tokens, sums, y);
 }
 
 LMK_AVX512 static void product_avx512(
     const lmk_matrix *m, size_t first, size_t last, const float *x, size_t tokens, const float *sums, float *y) {
-  product_any(LMK_MOST_TOKENS, m, first, last, x, tokens, sums, y);
+  product_any(LMK_MOST_SUMS, 4, m, first, last, x, tokens, sums, y);
 }
 #elif defined(__aarch64__)
 static void product_neon(
     const lmk_matrix *m, size_t first, size_t last, const float *x, size_t tokens, const float *sums, float *y) {
-  product_any(2, m, first, last, x, tokens, sums, y);
+  product_any(2, 2, m, first, last, x, tokens, sums, y);
 }
 #endif
 

@@ -69,15 +69,17 @@ public struct Evaluation: Sendable {
   }
 
   /// One stretch of the text: the tokens to run and from which on they are scored.
-  struct Window: Equatable {
-    var tokens: Range<Int>
+  package struct Window: Equatable {
+    /// Positions of the text.
+    package var tokens: Range<Int>
     /// The first position of the text whose token counts.
-    var scoredFrom: Int
+    package var scoredFrom: Int
   }
 
   /// The windows of a text of `count` tokens. With a BOS every window has it in front, so that its first token of text is
-  /// scored too; without, the first token of the first window is not.
-  static func windows(count: Int, options: EvaluationOptions, hasBOS: Bool) -> [Window] {
+  /// scored too; without, the first token of a window is scored only if the window before it reaches beyond it, so windows
+  /// that do not overlap leave out one token each.
+  package static func windows(count: Int, options: EvaluationOptions, hasBOS: Bool) -> [Window] {
     let size = options.window - (hasBOS ? 1 : 0), step = min(options.stride, size)
     var windows: [Window] = []
     var scored = 0
@@ -109,10 +111,14 @@ public struct Evaluation: Sendable {
       let done = window.tokens.upperBound
       progress?(ProgressUpdate(stage: "eval", done: done, total: windows[windows.count - 1].tokens.upperBound, unit: .tokens))
     }
-    let bytes = windows.reduce(0) { sum, window in
-      sum + tokens[window.scoredFrom..<window.tokens.upperBound].reduce(0) { $0 + tokenizer.bytes(of: $1).count }
-    }
+    let bytes = windows.reduce(0) { $0 + self.bytes(of: tokens[$1.scoredFrom..<$1.tokens.upperBound]) }
     return scorer.result(bytes: bytes)
+  }
+
+  /// Bytes of the text that tokens stand for; the space that encoding put in front of the text is not one of them.
+  private func bytes(of tokens: ArraySlice<Int32>) -> Int {
+    if tokens.startIndex == 0 { return tokenizer.decode(Array(tokens)).count }
+    return tokens.reduce(0) { $0 + tokenizer.bytes(of: $1).count }
   }
 }
 

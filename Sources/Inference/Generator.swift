@@ -139,7 +139,7 @@ public final class Generator {
         throw LMToolError(
           .usage, "the prompt has \(prompt.count) tokens and the context \(options.contextSize); raise --ctx-size or shorten it")
       }
-      prompt = shortened(prompt, to: options.contextSize / 2)
+      prompt = shortened(prompt)
     }
     let shared = zip(prompt, history).prefix { $0 == $1 }.count
     let kept = min(shared, session.length, prompt.count - 1)
@@ -148,17 +148,16 @@ public final class Generator {
     return Array(prompt.dropFirst(kept))
   }
 
-  /// The first `keep` tokens and the last ones, `count` in all.
-  private func shortened(_ tokens: [Int32], to count: Int) -> [Int32] {
-    let keep = min(options.keep, count)
-    return Array(tokens.prefix(keep)) + tokens.suffix(count - keep)
+  /// The first `keep` tokens and so many of the last ones that half of the rest of the context is free.
+  private func shortened(_ tokens: [Int32]) -> [Int32] {
+    Array(tokens.prefix(options.keep)) + tokens.suffix((options.contextSize - options.keep) / 2)
   }
 
   /// Runs tokens, making room first when the context is full.
   private func advance(_ tokens: [Int32]) throws(LMToolError) -> Logits {
     history += tokens
     if history.count > options.contextSize {
-      history = shortened(history, to: options.keep + (options.contextSize - options.keep) / 2)
+      history = shortened(history)
       session.truncate(to: min(options.keep, session.length))
     }
     return try session.forward(history[session.length...], logits: .last)
@@ -166,36 +165,39 @@ public final class Generator {
 }
 
 /// The text of generated tokens: whole characters only, up to the first stop string.
-struct OutputText {
+///
+/// Stop strings are compared byte by byte: the line feed of "\r\n" is no `Character` of its own, but it ends a text that
+/// a line feed shall end. Both sides are whole UTF-8, so a match never cuts a character of Unicode.
+package struct OutputText {
   private var decoder: StreamingDecoder
-  private let stops: [String]
+  private let stops: [[UInt8]]
   /// Decoded but not yet given out: it may be the start of a stop string.
-  private var pending = ""
+  private var pending: [UInt8] = []
   private var ready = ""
   /// Everything given out.
-  private(set) var text = ""
+  package private(set) var text = ""
   private var isStopped = false
 
-  init(_ tokenizer: Tokenizer, stopStrings: [String]) {
+  /// No text yet.
+  package init(_ tokenizer: Tokenizer, stopStrings: [String]) {
     decoder = StreamingDecoder(tokenizer, skipSpecial: true)
-    stops = stopStrings.filter { !$0.isEmpty }
+    stops = stopStrings.filter { !$0.isEmpty }.map { Array($0.utf8) }
   }
 
   /// Adds a token; true when a stop string is complete.
-  mutating func append(_ token: Int32) -> Bool {
+  package mutating func append(_ token: Int32) -> Bool {
     add(decoder.append(token))
     return isStopped
   }
 
   /// Gives out what was held back.
-  mutating func finish() {
+  package mutating func finish() {
     add(decoder.finish())
-    if !isStopped { ready += pending }
-    pending = ""
+    if !isStopped { release(pending.count) }
   }
 
   /// What can be shown now.
-  mutating func take() -> String {
+  package mutating func take() -> String {
     defer { ready = "" }
     text += ready
     return ready
@@ -203,30 +205,24 @@ struct OutputText {
 
   private mutating func add(_ piece: String) {
     guard !isStopped else { return }
-    pending += piece
-    let found = stops.compactMap { Self.range(of: $0, in: pending) }.min { $0.lowerBound < $1.lowerBound }
-    if let found {
-      ready += pending[..<found.lowerBound]
-      pending = ""
+    pending += piece.utf8
+    if let end = stops.compactMap({ pending.firstRange(of: $0)?.lowerBound }).min() {
+      release(end)
       isStopped = true
       return
     }
     let held = stops.map { Self.overlap(of: pending, with: $0) }.max() ?? 0
-    ready += pending.dropLast(held)
-    pending = String(pending.suffix(held))
+    release(pending.count - held)
   }
 
-  private static func range(of stop: String, in text: String) -> Range<String.Index>? {
-    var start = text.startIndex
-    while start < text.endIndex {
-      if text[start...].hasPrefix(stop) { return start..<text.index(start, offsetBy: stop.count) }
-      start = text.index(after: start)
-    }
-    return nil
+  /// Makes the first `count` bytes ready.
+  private mutating func release(_ count: Int) {
+    ready += String(decoding: pending[..<count], as: UTF8.self)
+    pending.removeFirst(count)
   }
 
   /// The length of the longest end of `text` that `stop` starts with.
-  private static func overlap(of text: String, with stop: String) -> Int {
-    (0..<min(text.count, stop.count)).reversed().map { $0 + 1 }.first { stop.hasPrefix(text.suffix($0)) } ?? 0
+  private static func overlap(of text: [UInt8], with stop: [UInt8]) -> Int {
+    (0..<min(text.count, stop.count)).reversed().map { $0 + 1 }.first { stop.starts(with: text.suffix($0)) } ?? 0
   }
 }

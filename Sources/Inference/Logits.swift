@@ -6,7 +6,8 @@ public struct Logits: RandomAccessCollection {
   /// The elements; valid as long as this value lives.
   let buffer: UnsafeBufferPointer<Float>
 
-  init(_ buffer: UnsafeBufferPointer<Float>, owner: AnyObject) {
+  /// A view of `buffer`, which `owner` keeps alive.
+  package init(_ buffer: UnsafeBufferPointer<Float>, owner: AnyObject) {
     self.buffer = buffer
     self.owner = owner
   }

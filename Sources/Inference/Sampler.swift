@@ -92,10 +92,12 @@ public struct Sampler: Sendable {
 
   /// Top-k, then top-p, then min-p; leaves the candidates sorted, likeliest first.
   private func keepMostLikely(_ candidates: inout [Candidate]) {
-    if options.topK > 0, options.topK < candidates.count {
-      candidates = Self.largest(options.topK, of: candidates)
+    let count = options.topK > 0 ? min(options.topK, candidates.count) : candidates.count
+    if count <= Self.insertionLimit {
+      candidates = Self.largest(count, of: candidates)
     } else {
       candidates.sort(by: Self.precedes)
+      candidates.removeLast(candidates.count - count)
     }
     let top = candidates[0].logit
     let total = candidates.reduce(0.0) { $0 + Self.exponential($1.logit - top) }
@@ -118,6 +120,9 @@ public struct Sampler: Sendable {
     }
     return candidates[candidates.count - 1].token
   }
+
+  /// Up to so many candidates are found by insertion, which takes their number times the vocabulary; more by sorting.
+  private static let insertionLimit = 256
 
   /// The `count` likeliest, sorted.
   private static func largest(_ count: Int, of candidates: [Candidate]) -> [Candidate] {

@@ -16,36 +16,17 @@ public final class Transformer: Sendable {
   /// - Throws: `badInput` when a tensor cannot be read.
   public init(_ source: ModelSource, progress: ProgressConsumer? = nil) throws(LMToolError) {
     spec = source.spec
-    let total = source.spec.tensors.count
-    var done = 0
-    func read<Value>(_ spec: TensorSpec, _ load: (any TensorReader) throws(LMToolError) -> Value) throws(LMToolError) -> Value {
-      let value: Value
-      do throws(LMToolError) { value = try load(try source.tensor(spec)) } catch { throw error.within(file: source.path) }
-      done += 1
-      progress?(ProgressUpdate(stage: "load", done: done, total: total, unit: .tensors))
-      return value
+    let loaded = try LoadedTensors(source, progress: progress)
+    embedding = try loaded.matrix(spec.embedding)
+    layers = try spec.layers.map { (layer) throws(LMToolError) in
+      LayerWeights(
+        attentionNorm: try loaded.vector(layer.attentionNorm.weight), query: try loaded.linear(layer.attention.query),
+        key: try loaded.linear(layer.attention.key), value: try loaded.linear(layer.attention.value),
+        output: try loaded.linear(layer.attention.output), mlpNorm: try loaded.vector(layer.mlpNorm.weight),
+        gate: try loaded.linear(layer.mlp.gate), up: try loaded.linear(layer.mlp.up), down: try loaded.linear(layer.mlp.down))
     }
-    func linear(_ spec: LinearSpec) throws(LMToolError) -> Linear {
-      let weight = try read(spec.weight, WeightMatrix.load)
-      guard let bias = spec.bias else { return Linear(weight: weight, bias: nil) }
-      return Linear(weight: weight, bias: try read(bias) { (tensor) throws(LMToolError) in try tensor.readAll() })
-    }
-    func vector(_ spec: TensorSpec) throws(LMToolError) -> [Float] {
-      try read(spec) { (tensor) throws(LMToolError) in try tensor.readAll() }
-    }
-    embedding = try read(source.spec.embedding, WeightMatrix.load)
-    var layers: [LayerWeights] = []
-    for layer in source.spec.layers {
-      layers.append(
-        LayerWeights(
-          attentionNorm: try vector(layer.attentionNorm.weight), query: try linear(layer.attention.query),
-          key: try linear(layer.attention.key), value: try linear(layer.attention.value), output: try linear(layer.attention.output),
-          mlpNorm: try vector(layer.mlpNorm.weight), gate: try linear(layer.mlp.gate), up: try linear(layer.mlp.up),
-          down: try linear(layer.mlp.down)))
-    }
-    self.layers = layers
-    finalNorm = try vector(source.spec.finalNorm.weight)
-    head = source.spec.isTied ? embedding : try read(source.spec.head.weight, WeightMatrix.load)
+    finalNorm = try loaded.vector(spec.finalNorm.weight)
+    head = try loaded.matrix(spec.head.weight)
   }
 
   /// Bytes of weights in memory.

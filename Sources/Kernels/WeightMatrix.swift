@@ -119,7 +119,8 @@ public final class WeightMatrix: Sendable {
       withUnsafePointer(to: matrix) { lmk_product($0, 0, blocks, x, tokens, sums, y) }
       return
     }
-    let piece = max(1, min(8, blocks / (4 * pool.threads)))
+    let fair = blocks / (4 * pool.threads)
+    let piece = fair >= 8 ? 8 : fair >= 4 ? 4 : max(1, min(2, fair))  // the kernels like four blocks at a time
     pool.forEach((blocks + piece - 1) / piece) { index in
       withUnsafePointer(to: matrix) {
         lmk_product($0, index * piece, min(blocks, (index + 1) * piece), x, tokens, sums, y)
