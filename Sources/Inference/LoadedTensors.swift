@@ -35,13 +35,17 @@ struct LoadedTensors {
 
   /// A matrix in compute layout.
   func matrix(_ spec: TensorSpec) throws(LMToolError) -> WeightMatrix {
-    guard case .matrix(let matrix)? = tensors[spec.name] else { throw LMToolError(.bug, "no such matrix", at: .tensor(spec.name)) }
+    guard case .matrix(let matrix)? = tensors[spec.name] else {
+      throw LMToolError(.bug, "no such matrix", at: .tensor(spec.name))
+    }
     return matrix
   }
 
   /// A norm or a bias.
   func vector(_ spec: TensorSpec) throws(LMToolError) -> [Float] {
-    guard case .vector(let vector)? = tensors[spec.name] else { throw LMToolError(.bug, "no such vector", at: .tensor(spec.name)) }
+    guard case .vector(let vector)? = tensors[spec.name] else {
+      throw LMToolError(.bug, "no such vector", at: .tensor(spec.name))
+    }
     return vector
   }
 

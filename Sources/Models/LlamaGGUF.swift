@@ -26,7 +26,8 @@ struct LlamaGGUF {
       "rope_theta": .double(Self.decimal(value("rope.freq_base")?.float ?? 10000)),
       "head_dim": .int(headSize), "hidden_act": .string("silu"),
       "tie_word_embeddings": .bool(file.tensors["output.weight"] == nil),
-      "attention_bias": .bool(file.tensors["blk.0.attn_q.bias"] != nil), "mlp_bias": .bool(file.tensors["blk.0.ffn_up.bias"] != nil),
+      "attention_bias": .bool(file.tensors["blk.0.attn_q.bias"] != nil),
+      "mlp_bias": .bool(file.tensors["blk.0.ffn_up.bias"] != nil),
     ]
     config["rope_scaling"] = try scaling(headSize: headSize, base: config["rope_theta"]?.double ?? 10000)
     for (key, name) in [("bos_token_id", "bos_token_id"), ("eos_token_id", "eos_token_id")] {
@@ -56,13 +57,15 @@ struct LlamaGGUF {
     for factor in Self.knownFactors + (divisors.max().map { [Double($0)] } ?? []) {
       let scaling = RotarySpec.Scaling.llama3(factor: factor, lowFrequency: 1, highFrequency: 4, originalContext: trained)
       guard let expected = RotarySpec(base: base, scaling: scaling).divisors(headSize: headSize) else { continue }
-      guard zip(expected, divisors).allSatisfy({ abs($0 - $1) <= 1e-3 * abs($0) }), expected.count == divisors.count else { continue }
+      let isClose = zip(expected, divisors).allSatisfy { abs($0 - $1) <= 1e-3 * abs($0) }
+      guard isClose, expected.count == divisors.count else { continue }
       return .object([
         "rope_type": .string("llama3"), "factor": .double(factor), "low_freq_factor": .double(1), "high_freq_factor": .double(4),
         "original_max_position_embeddings": .int(trained),
       ])
     }
-    throw missing("rope_freqs.weight", "the rotary factors are not those of Llama 3.1 or 3.2; they cannot be written to a configuration")
+    throw missing(
+      "rope_freqs.weight", "the rotary factors are not those of Llama 3.1 or 3.2; they cannot be written to a configuration")
   }
 
   /// The metadata of a model, without tokenizer and general keys.
@@ -73,7 +76,8 @@ struct LlamaGGUF {
       ("block_count", .uint32(UInt32(spec.layers.count))), ("feed_forward_length", .uint32(UInt32(first.mlp.gate.outputs))),
       ("attention.head_count", .uint32(UInt32(attention.heads))),
       ("attention.head_count_kv", .uint32(UInt32(attention.keyValueHeads))),
-      ("attention.key_length", .uint32(UInt32(attention.headSize))), ("attention.value_length", .uint32(UInt32(attention.headSize))),
+      ("attention.key_length", .uint32(UInt32(attention.headSize))),
+      ("attention.value_length", .uint32(UInt32(attention.headSize))),
       ("attention.layer_norm_rms_epsilon", .float32(first.attentionNorm.epsilon)),
       ("rope.dimension_count", .uint32(UInt32(attention.headSize))), ("rope.freq_base", .float32(Float(attention.rotary.base))),
       ("vocab_size", .uint32(UInt32(spec.vocabularySize))),

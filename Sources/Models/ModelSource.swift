@@ -92,8 +92,8 @@ public struct ModelSource: Sendable {
     if let tokenizerProblem { throw tokenizerProblem }
     guard let tokenizer else {
       throw LMToolError(
-        .missingInput, "the model has no tokenizer; put tokenizer.json or tokenizer.model beside it, or name one with --tokenizer",
-        file: path)
+        .missingInput,
+        "the model has no tokenizer; put tokenizer.json or tokenizer.model beside it, or name one with --tokenizer", file: path)
     }
     return try Tokenizer(tokenizer)
   }

@@ -9,7 +9,8 @@ extension ModelSource {
     let file = try GGUFFile(path: path)
     guard let name = file.metadata["general.architecture"]?.string else {
       throw LMToolError(
-        .badInput, "the file does not say which architecture it is", file: path, at: .key("general.architecture"), rule: "MODEL-1")
+        .badInput, "the file does not say which architecture it is", file: path, at: .key("general.architecture"), rule: "MODEL-1"
+      )
     }
     let family = try Architectures.named(gguf: name, file: path)
     let config = try family.configuration(of: file)
@@ -65,7 +66,8 @@ struct GGUFText {
 
   init(_ file: GGUFFile) {
     chatTemplate = file.metadata["tokenizer.chat_template"]?.string
-    guard let model = file.metadata["tokenizer.ggml.model"]?.string, let tokens = file.metadata["tokenizer.ggml.tokens"]?.strings else {
+    guard let model = file.metadata["tokenizer.ggml.model"]?.string, let tokens = file.metadata["tokenizer.ggml.tokens"]?.strings
+    else {
       return
     }
     func value(_ key: String) -> GGUFValue? { file.metadata["tokenizer.ggml." + key] }

@@ -89,7 +89,8 @@ public struct LMToolError: Error, Equatable, Sendable, CustomStringConvertible {
 extension String {
   /// The text with control characters replaced and cut to 200 characters, safe to print on a terminal.
   public var printable: String {
-    let clean = String(unicodeScalars.prefix(200).map { $0.value < 32 || (127..<160).contains($0.value) ? "\u{FFFD}" : Character($0) })
+    func isControl(_ scalar: Unicode.Scalar) -> Bool { scalar.value < 32 || (127..<160).contains(scalar.value) }
+    let clean = String(unicodeScalars.prefix(200).map { isControl($0) ? "\u{FFFD}" : Character($0) })
     return unicodeScalars.count > 200 ? clean + "…" : clean
   }
 }

@@ -18,7 +18,8 @@ public final class MappedFile: Sendable {
   ///
   /// - Throws: `missingInput` when there is none, `badInput` when it is a folder or a device, `inputOutput` otherwise.
   public init(path: String) throws(LMToolError) {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    // Without O_NONBLOCK, opening a named pipe would wait for a writer.
+    let descriptor = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
     guard descriptor >= 0 else { throw LMToolError.opening(path) }
     defer { close(descriptor) }
     var status = stat()

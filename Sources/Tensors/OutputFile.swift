@@ -19,8 +19,13 @@ public final class OutputFile {
 
   /// Creates `PATH.tmp`.
   ///
-  /// - Throws: `cannotCreate` when the folder is missing or not writable.
+  /// - Throws: `cannotCreate` when the folder is missing or not writable, or `path` is a folder or a device, which the
+  ///   rename would put out of the way.
   public init(path: String) throws(LMToolError) {
+    var status = stat()
+    guard stat(path, &status) != 0 || status.st_mode & S_IFMT == S_IFREG else {
+      throw LMToolError(.cannotCreate, "it exists and is not a regular file; name another output", file: path)
+    }
     self.path = path
     temporary = path + ".tmp"
     descriptor = open(temporary, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)

@@ -16,7 +16,9 @@ public final class OutputFolder {
   ///
   /// - Throws: `cannotCreate` when `path` exists already or the folder cannot be made.
   public init(path: String) throws(LMToolError) {
-    self.path = path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
+    var path = path
+    while path.count > 1 && path.hasSuffix("/") { path.removeLast() }
+    self.path = path
     temporary = self.path + ".tmp"
     guard access(self.path, F_OK) != 0 else {
       throw LMToolError(.cannotCreate, "it exists already; name another folder or remove this one first", file: path)
