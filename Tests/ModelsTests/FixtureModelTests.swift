@@ -48,7 +48,8 @@ struct FixtureModelTests {
       try reference(), try .open(gguf: fixture("stories260K/stories260K-f32.gguf")),
       try .open(llama2c: fixture("stories260K/stories260K.bin")),
     ]
-    let text = "Once upon a time, Zoë 😀\n  said hello."
+    // Without runs of spaces: only tokenizer.model says that they become one.
+    let text = "Once upon a time, Zoë 😀\nsaid hello."
     let expected = try sources[0].makeTokenizer().encode(text)
     for source in sources {
       #expect(try source.makeTokenizer().encode(text) == expected, "\(source.format)")
