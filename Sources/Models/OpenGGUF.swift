@@ -30,7 +30,8 @@ extension ModelSource {
   ) -> OrderedDictionary<String, any TensorReader> {
     let specs = Dictionary(spec.tensors.map { ($0.ggufName, $0) }, uniquingKeysWith: { first, _ in first })
     var tensors: OrderedDictionary<String, any TensorReader> = [:]
-    for (name, tensor) in file.tensors {
+    // The rotary divisors are not left over: they are part of the configuration.
+    for (name, tensor) in file.tensors where name != "rope_freqs.weight" {
       guard let needed = specs[name] else {
         tensors[name] = tensor
         continue
