@@ -47,7 +47,8 @@ public struct ModelSource: Sendable {
 
   /// Pairs the tensors that a file has with those that the model needs.
   ///
-  /// - Throws: `missingInput` when one is not there (MODEL-3), `badInput` when a shape contradicts the configuration (MODEL-4).
+  /// - Throws: `missingInput` when one is not there (MODEL-3), `badInput` when a shape contradicts the configuration (MODEL-4)
+  ///   or the elements are integers (MODEL-5).
   private static func pair(
     _ spec: ModelSpec, with available: OrderedDictionary<String, any TensorReader>, path: String
   ) throws(LMToolError) -> OrderedDictionary<String, any TensorReader> {
@@ -62,6 +63,11 @@ public struct ModelSource: Sendable {
         throw LMToolError(
           .badInput, "it has the shape \(tensor.shape), but the configuration asks for \(needed.shape)", file: path,
           at: .tensor(needed.name), rule: "MODEL-4")
+      }
+      if case .plain(let type) = tensor.storage, !type.isFloat {
+        throw LMToolError(
+          .badInput, "it holds \(type.rawValue) integers; weights are floats, or codes that quantization_config describes",
+          file: path, at: .tensor(needed.name), rule: "MODEL-5")
       }
       tensors[needed.name] = tensor
     }

@@ -44,6 +44,21 @@ struct SafetensorsModelTests {
     }
   }
 
+  @Test(arguments: [DType.i8, .u8, .i32, .i64, .bool]) func integersAreNoWeights(type: DType) throws {
+    let folder = try TestFolder()
+    try writeModel(to: folder)
+    let entries = try spec().tensors.map { SafetensorsEntry(name: $0.name, dtype: $0.role == .up ? type : .f32, shape: $0.shape) }
+    let writer = try SafetensorsWriter(path: folder.path + "/model.safetensors", entries: entries)
+    for entry in entries {
+      let zeros = [UInt8](repeating: 0, count: (elementCount(entry.shape) ?? 0) * entry.dtype.size)
+      try zeros.withUnsafeBytes { try writer.write(raw: $0) }
+    }
+    try writer.finish()
+    let error = expectFailure(.badInput) { _ = try ModelSource.open(safetensors: folder.path) }
+    #expect(error?.place == .tensor("model.layers.0.mlp.up_proj.weight"))
+    #expect(error?.rule == "MODEL-5")
+  }
+
   @Test func theTiedHeadIsTheEmbedding() throws {
     let (tied, _) = try open(tiny(["tie_word_embeddings": .bool(true)]))
     #expect(tied.spec.isTied)
