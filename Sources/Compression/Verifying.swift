@@ -116,13 +116,22 @@ public enum Verifying {
     } catch { report.add("tokenizer", error.description, "") }
   }
 
+  /// Tokens of the longest transcript that is repeated: checking a hostile file must not cost more than a sound one.
+  private static let longestTranscript = 4096
+
   private static func transcript(
     _ artifact: Artifact, _ source: ModelSource, _ report: inout VerificationReport
   ) throws(LMToolError) {
     guard let recorded = artifact.manifest.transcript else {
       return report.add("greedy transcript", nil, "none recorded")
     }
-    let prompt = recorded.prompt.compactMap { Int32(exactly: $0) }
+    let prompt = recorded.prompt.compactMap { (0..<source.spec.vocabularySize).contains($0) ? Int32(exactly: $0) : nil }
+    guard !prompt.isEmpty, prompt.count == recorded.prompt.count else {
+      return report.add("greedy transcript", "its prompt is empty or names tokens that the model does not have", "")
+    }
+    guard prompt.count + recorded.generated.count <= longestTranscript else {
+      return report.add("greedy transcript", "it has more than \(longestTranscript) tokens", "")
+    }
     let generated = try Transcripts.greedy(try Transformer(source), prompt: prompt, count: recorded.generated.count).map(Int.init)
     let same = zip(generated, recorded.generated).prefix { $0 == $1 }.count
     let problem = generated == recorded.generated ? nil : "token \(same) of \(recorded.generated.count) differs from the record"

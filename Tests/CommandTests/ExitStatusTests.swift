@@ -6,12 +6,6 @@ import Testing
   import Darwin
 #endif
 
-/// The path of a file or folder of `fixtures`.
-private func fixture(_ name: String) -> String {
-  let parts = #filePath.split(separator: "/", omittingEmptySubsequences: false)
-  return parts.dropLast(3).joined(separator: "/") + "/fixtures/" + name
-}
-
 @Test func helpIsAResult() throws {
   let process = try LMToolProcess("--help")
   #expect(process.readOutput().contains("USAGE: lmtool"))

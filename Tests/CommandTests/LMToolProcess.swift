@@ -15,12 +15,16 @@ final class LMToolProcess {
   private var status: Int32?
 
   /// Starts `lmtool` with these arguments.
-  init(_ arguments: String...) throws {
+  convenience init(_ arguments: String...) throws { try self.init(arguments: arguments) }
+
+  /// Starts `lmtool` with these arguments; a `shell` line, if one is given, prepares for it and then runs "$0" "$@".
+  init(arguments: [String], shell: String? = nil) throws {
     let path = try #require(Self.path, "the built program is not beside the tests")
     let ends = [try Self.pipe(), try Self.pipe(), try Self.pipe()]
     let child = [ends[0].reading, ends[1].writing, ends[2].writing]
     (input, output, error) = (ends[0].writing, ends[1].reading, ends[2].reading)
-    pid = try Self.spawn(path, arguments, streams: child)
+    let words = (shell.map { ["/bin/sh", "-c", $0] } ?? []) + [path] + arguments
+    pid = try Self.spawn(words, streams: child)
     for descriptor in child { close(descriptor) }
   }
 
@@ -81,7 +85,7 @@ final class LMToolProcess {
     return (ends[0], ends[1])
   }
 
-  private static func spawn(_ path: String, _ arguments: [String], streams: [Int32]) throws -> pid_t {
+  private static func spawn(_ words: [String], streams: [Int32]) throws -> pid_t {
     #if canImport(Glibc)
       var actions = posix_spawn_file_actions_t()
     #else
@@ -90,10 +94,10 @@ final class LMToolProcess {
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }
     for (target, descriptor) in streams.enumerated() { posix_spawn_file_actions_adddup2(&actions, descriptor, Int32(target)) }
-    let words = ([path] + arguments).map { strdup($0) }
-    defer { for word in words { free(word) } }
+    let copies = words.map { strdup($0) }
+    defer { for copy in copies { free(copy) } }
     var pid: pid_t = 0
-    try #require(posix_spawn(&pid, path, &actions, nil, words + [nil], environ) == 0)
+    try #require(posix_spawn(&pid, words[0], &actions, nil, copies + [nil], environ) == 0)
     return pid
   }
 

@@ -1,0 +1,68 @@
+import Testing
+
+/// Help, completions and version: what a user sees first.
+struct HelpTests {
+  /// A file of `Snapshots`. To accept a change: `LMTOOL --help > Tests/CommandTests/Snapshots/help.txt`.
+  private func snapshot(_ name: String) throws -> String {
+    let folder = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
+    return String(decoding: try bytes(folder + "/Snapshots/" + name), as: UTF8.self)
+  }
+
+  @Test func helpIsTheSnapshot() throws {
+    let outcome = try Outcome("--help")
+    #expect(outcome.status == 0)
+    #expect(outcome.output == (try snapshot("help.txt")))
+  }
+
+  @Test(
+    arguments: [
+      ("import", ["--output", "--dtype", "--tokenizer", "--threads", "--quiet"]),
+      ("inspect", ["--tensors", "--entropy", "--tensor", "--json"]),
+      ("quantize", ["--output", "--scheme", "--embedding-scheme", "--keep"]),
+      ("export", ["--output", "--to", "--dtype", "--tokenizer"]), ("verify", ["--budget", "--json"]),
+      ("compress", ["--output", "--budget", "--scheme", "--json"]),
+      (
+        "run",
+        [
+          "--prompt", "--temperature", "--top-k", "--top-p", "--min-p", "--repeat-penalty", "--seed", "--max-tokens",
+          "--ctx-size",
+          "--stop", "--keep", "--kv-type",
+        ]
+      ), ("chat", ["--prompt", "--system", "--template", "--keep", "--ctx-size"]),
+      ("eval", ["--text", "--window", "--stride", "--against", "--json"]), ("tokenize", ["--ids", "--decode", "--file"]),
+      ("logits", ["--ids", "--output", "--kv-type"]),
+    ])
+  func everyCommandExplainsItsOptionsWithAnExample(command: String, options: [String]) throws {
+    let outcome = try Outcome(command, "--help")
+    #expect(outcome.status == 0 && outcome.error == "")
+    #expect(outcome.output.contains("  lmtool \(command) "), "an example")
+    for option in options { #expect(outcome.output.contains(option), "\(option)") }
+  }
+
+  @Test(arguments: ["bash", "zsh", "fish"]) func completionsKnowTheCommands(shell: String) throws {
+    let outcome = try Outcome("--generate-completion-script", shell)
+    #expect(outcome.status == 0)
+    for word in ["compress", "quantize", "verify", "embedding-scheme"] { #expect(outcome.output.contains(word), "\(word)") }
+  }
+
+  @Test func theVersionIsANumber() throws {
+    let outcome = try Outcome("--version")
+    #expect(outcome.status == 0)
+    #expect(outcome.output.split(separator: ".").count == 3)
+  }
+
+  @Test(arguments: [["--help"], ["inspect", "STORIES", "--tensors"], ["run", "STORIES", "--temperature", "0"]])
+  func aReaderThatGoesAwayIsNoFailure(words: [String]) throws {
+    let process = try LMToolProcess(
+      arguments: words.map { $0 == "STORIES" ? stories : $0 }, shell: "(\"$0\" \"$@\"; echo $? >&2) | head -c 1 > /dev/null")
+    #expect(process.readError().split(separator: "\n").last == "0")
+    #expect(process.exitStatus() == 0)
+  }
+
+  @Test(.enabled(if: Scratch.names("/dev").contains("full")))
+  func aFullStandardOutputEndsWith74() throws {
+    let process = try LMToolProcess(arguments: ["inspect", stories], shell: "\"$0\" \"$@\" > /dev/full")
+    #expect(process.readError() == "lmtool: error: cannot write to standard output: No space left on device\n")
+    #expect(process.exitStatus() == 74)
+  }
+}
