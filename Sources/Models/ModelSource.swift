@@ -48,7 +48,7 @@ public struct ModelSource: Sendable {
   /// Pairs the tensors that a file has with those that the model needs.
   ///
   /// - Throws: `missingInput` when one is not there (MODEL-3), `badInput` when a shape contradicts the configuration (MODEL-4)
-  ///   or the elements are integers (MODEL-5).
+  ///   or the elements are integers (MODEL-6).
   private static func pair(
     _ spec: ModelSpec, with available: OrderedDictionary<String, any TensorReader>, path: String
   ) throws(LMToolError) -> OrderedDictionary<String, any TensorReader> {
@@ -67,7 +67,7 @@ public struct ModelSource: Sendable {
       if case .plain(let type) = tensor.storage, !type.isFloat {
         throw LMToolError(
           .badInput, "it holds \(type.rawValue) integers; weights are floats, or codes that quantization_config describes",
-          file: path, at: .tensor(needed.name), rule: "MODEL-5")
+          file: path, at: .tensor(needed.name), rule: "MODEL-6")
       }
       tensors[needed.name] = tensor
     }

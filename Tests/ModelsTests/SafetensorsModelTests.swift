@@ -56,7 +56,7 @@ struct SafetensorsModelTests {
     try writer.finish()
     let error = expectFailure(.badInput) { _ = try ModelSource.open(safetensors: folder.path) }
     #expect(error?.place == .tensor("model.layers.0.mlp.up_proj.weight"))
-    #expect(error?.rule == "MODEL-5")
+    #expect(error?.rule == "MODEL-6")
   }
 
   @Test func theTiedHeadIsTheEmbedding() throws {
