@@ -90,6 +90,17 @@ struct BadInputTests {
     #expect(scratch.names == ["broken"])
   }
 
+  @Test func aPerplexityThatIsNoNumberIsRefused() throws {  // MODEL-5
+    try writeStories(to: scratch.path("broken")) { if $0 == "model.norm.weight" { $1[3] = .nan } }
+    let text = fixture("texts/tinystories.txt"), broken = scratch.path("broken")
+    for models in [[broken, "--tokenizer", stories], [stories, "--against", broken]] {
+      let process = try LMToolProcess(arguments: ["eval"] + models + ["--text", text, "--windows", "1", "--json"])
+      #expect(process.readOutput() == "")
+      #expect(process.readError().hasPrefix("lmtool: error: \(broken): the logits are not finite"))
+      #expect(process.exitStatus() == 65)
+    }
+  }
+
   @Test func outputsInTheWayAreRefused() throws {
     let file = try scratch.write([1], "taken")
     #expect(try Outcome("import", stories, "-o", file).failed(73, "exists already"))

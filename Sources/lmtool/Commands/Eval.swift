@@ -52,6 +52,8 @@ extension LMTool {
           return try evaluation.score(model, on: bytes, against: other, progress: progress)
         } catch { throw error.within(file: text) }
       }
+      try Self.check(result.perplexity, of: source.path)
+      if let against, let other = result.otherPerplexity { try Self.check(other, of: against) }
       try report.json ? console.print(json: EvaluationFigures(result)) : console.print(Self.table(result, options))
     }
 
@@ -61,6 +63,14 @@ extension LMTool {
         throw LMToolError(.usage, "--window must be at most \(context), the context of the model", file: source.path)
       }
       return EvaluationOptions(window: window ?? min(512, context), stride: stride, maximumWindows: windows)
+    }
+
+    /// A perplexity that is no number comes from weights that are none.
+    private static func check(_ perplexity: Double, of path: String) throws(LMToolError) {
+      guard perplexity.isNaN else { return }
+      throw LMToolError(
+        .badInput, "the logits are not finite, so the weights are broken; lmtool inspect --tensor shows which", file: path,
+        rule: "MODEL-5")
     }
 
     private static func open(_ path: String, like source: ModelSource) throws(LMToolError) -> Transformer {

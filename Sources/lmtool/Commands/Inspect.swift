@@ -96,6 +96,7 @@ extension LMTool {
       row("shape", report.shape.map(String.init).joined(separator: " x "))
       row("type", report.type)
       row("elements", "\(report.count), \(report.zeros) zero, \(report.nonfinite) not finite")
+      guard report.nonfinite < report.count else { return console.print(table) }
       row("range", "\(report.minimum) ... \(report.maximum)")
       row("mean", "\(Float(report.mean))")
       row("root mean square", "\(Float(report.rootMeanSquare))")
