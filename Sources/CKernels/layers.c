@@ -229,6 +229,17 @@ size_t lmk_argmax(const float *x, size_t count) {
   return 0;
 }
 
+size_t lmk_first_beyond(const float *x, size_t count, float limit) {
+  for (size_t start = 0; start < count; start += LOG_SUM_CHUNK) {
+    const size_t end = count - start < LOG_SUM_CHUNK ? count : start + LOG_SUM_CHUNK;
+    int beyond = 0;
+    for (size_t i = start; i < end; i++) beyond |= !(fabsf(x[i]) <= limit);
+    for (size_t i = start; beyond && i < end; i++)
+      if (!(fabsf(x[i]) <= limit)) return i;
+  }
+  return count;
+}
+
 // Gated unit
 
 LMK_INLINE void silu_product_body(const float *gate, const float *up, size_t count, float *output) {

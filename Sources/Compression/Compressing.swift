@@ -37,8 +37,8 @@ public enum Compressing {
   /// What a budget chooses from, best first. A source that is quantized already loses nothing when its codes are kept.
   static func candidates(for source: ModelSource) -> [Candidate] {
     let recipes: [Candidate] = [
-      Candidate(name: "int8", recipe: .int8), Candidate(name: "int4 with int8 embedding", recipe: .int4),
-      Candidate(name: "int4", recipe: .int4Embedding),
+      Candidate(name: "int8", recipe: .int8), Candidate(name: "int4 with minimum, int8 embedding", recipe: .int4Minimum),
+      Candidate(name: "int4, int8 embedding", recipe: .int4), Candidate(name: "int4", recipe: .int4Embedding),
     ]
     guard source.tensors.values.contains(where: { $0 is any GridTensorReader }) else { return recipes }
     let kept = Candidate(name: "the codes of the source", recipe: nil)
@@ -84,9 +84,10 @@ public enum Compressing {
         source, to: path, recipe: .object(["compress": .string("codes kept")]), sources: sources, limit: budget,
         progress: progress)
     }
-    let work = WorkFolder(beside: path)
-    try Quantizing.run(source, recipe: recipe, to: work.path, progress: progress)
-    var quantized = try ModelSource.open(work.path)
+    let work = try WorkFolder(beside: path)
+    let folder = work.path + "/model"
+    try Quantizing.run(source, recipe: recipe, to: folder, progress: progress)
+    var quantized = try ModelSource.open(folder)
     quantized.tokenizer = source.tokenizer
     quantized.tokenizerProblem = source.tokenizerProblem
     quantized.chatTemplate = source.chatTemplate

@@ -1,3 +1,4 @@
+import Kernels
 import Tensors
 
 #if canImport(Glibc)
@@ -37,7 +38,7 @@ enum FloatPieces {
     remedy: String
   ) throws(LMToolError) {
     let limit: Float = type == .f16 ? 65504 : .greatestFiniteMagnitude
-    guard let index = piece.firstIndex(where: { !($0.magnitude <= limit) }) else { return }
+    guard let index = firstElement(beyond: limit, in: piece) else { return }
     let value = piece[index]
     let problem =
       value.isFinite

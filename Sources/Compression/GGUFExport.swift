@@ -10,11 +10,12 @@ extension Exporting {
   ///
   /// A grid whose rows are no multiple of 32, and 8 bits with minimum, have no equal there and become f16.
   ///
+  /// - Returns: what llama.cpp will do otherwise than lmtool, a sentence each.
   /// - Throws: `usage` when the model has no tokenizer, which llama.cpp cannot do without; `badInput` for weights that are not
   ///   finite (MODEL-5).
   public static func gguf(
     _ source: ModelSource, to path: String, matrixType: DType? = nil, progress: ProgressConsumer? = nil
-  ) throws(LMToolError) {
+  ) throws(LMToolError) -> [String] {
     try OutputPath.check(path, against: source)
     let family = try Architectures.named(modelType: source.config["model_type"]?.string ?? "", file: source.path)
     let tensors = try source.spec.tensors.map { (spec) throws(LMToolError) in
@@ -32,6 +33,19 @@ extension Exporting {
       progress?(ProgressUpdate(stage: "export", done: index + 1, total: tensors.count, unit: .tensors))
     }
     try writer.finish()
+    return differences(of: source)
+  }
+
+  /// What the format or llama.cpp cannot express.
+  private static func differences(of source: ModelSource) -> [String] {
+    var notes: [String] = []
+    if let window = source.spec.narrowestWindow, window < source.spec.contextLength {
+      notes.append("the file's context is cut to the sliding window of \(window) tokens, since llama.cpp has none for this family")
+    }
+    if case .sentencePiece(let rules)? = source.tokenizer?.model, rules.removesExtraSpaces {
+      notes.append("the tokenizer drops extra spaces, llama.cpp keeps them")
+    }
+    return notes
   }
 
   private static func metadata(
@@ -61,6 +75,7 @@ extension Exporting {
     set("padding_token_id", id(fields.padding))
     set("add_bos_token", fields.addsBOS.map { .bool($0) })
     set("add_eos_token", fields.addsEOS.map { .bool($0) })
+    set("remove_extra_whitespaces", fields.removesExtraSpaces.map { .bool($0) })
     set("add_space_prefix", fields.addsSpacePrefix.map { .bool($0) })
     if let template = source.chatTemplate { metadata["tokenizer.chat_template"] = .string(template) }
     return metadata

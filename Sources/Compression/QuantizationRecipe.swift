@@ -21,6 +21,9 @@ public struct QuantizationRecipe: Sendable, Equatable {
   /// 8 bits in groups of 32, embedding and head alike: nearly lossless.
   public static let int8 = QuantizationRecipe(
     scheme: GridScheme(name: "int8-g32")!, embeddingScheme: GridScheme(name: "int8-g32")!)
+  /// 4 bits with a minimum in groups of 32, which follows lopsided groups; embedding and head, which suffer most, in 8 bits.
+  public static let int4Minimum = QuantizationRecipe(
+    scheme: GridScheme(name: "int4-g32-min")!, embeddingScheme: GridScheme(name: "int8-g32")!)
   /// 4 bits in groups of 32; embedding and head, which suffer most, in 8 bits.
   public static let int4 = QuantizationRecipe(
     scheme: GridScheme(name: "int4-g32")!, embeddingScheme: GridScheme(name: "int8-row")!)

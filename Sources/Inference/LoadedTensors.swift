@@ -29,8 +29,18 @@ struct LoadedTensors {
   private static func load(_ spec: TensorSpec, of source: ModelSource) throws(LMToolError) -> Loaded {
     let tensor = try source.tensor(spec)
     do throws(LMToolError) {
-      return spec.shape.count == 2 ? .matrix(try WeightMatrix.load(tensor)) : .vector(try tensor.readAll())
+      return spec.shape.count == 2 ? .matrix(try WeightMatrix.load(tensor)) : .vector(try vector(tensor))
     } catch { throw error.within(file: source.path) }
+  }
+
+  private static func vector(_ tensor: any TensorReader) throws(LMToolError) -> [Float] {
+    let elements = try tensor.readAll()
+    var failure: LMToolError?
+    elements.withUnsafeBufferPointer { floats in
+      do throws(LMToolError) { try checkFinite(floats, of: tensor, from: 0) } catch { failure = error }
+    }
+    if let failure { throw failure }
+    return elements
   }
 
   /// A matrix in compute layout.

@@ -41,6 +41,7 @@ extension WeightMatrix {
       let floats = UnsafeMutableBufferPointer<Float>.allocate(capacity: count)
       defer { floats.deallocate() }
       try tensor.read(rows.lowerBound * columns..<rows.upperBound * columns, into: floats)
+      try checkFinite(UnsafeBufferPointer(floats), of: tensor, from: rows.lowerBound * columns)
       guard let base = floats.baseAddress else { return }
       // Narrowing in place is exact, since the floats were widened from this very format, and safe, since the element
       // written lies before the element read.
@@ -50,4 +51,12 @@ extension WeightMatrix {
     }
     return matrix
   }
+}
+
+/// Refuses weights that are NaN or infinite (MODEL-5); the first of `floats` is element `start` of the tensor.
+func checkFinite(_ floats: UnsafeBufferPointer<Float>, of tensor: any TensorReader, from start: Int) throws(LMToolError) {
+  guard let index = firstElement(beyond: .greatestFiniteMagnitude, in: floats) else { return }
+  throw LMToolError(
+    .badInput, "element \(start + index) is \(floats[index]); a model with such weights is broken", at: .tensor(tensor.name),
+    rule: "MODEL-5")
 }

@@ -43,3 +43,10 @@ public func argmax(_ x: UnsafePointer<Float>, count: Int) -> Int { lmk_argmax(x,
 
 /// exp(x), held to -87...88: the function that the softmax uses, the same on every machine.
 public func exponential(_ x: Float) -> Float { lmk_exp(x) }
+
+/// The index of the first element that is NaN or larger than `limit` in magnitude; nil when there is none.
+public func firstElement(beyond limit: Float, in x: UnsafeBufferPointer<Float>) -> Int? {
+  guard let base = x.baseAddress else { return nil }
+  let index = lmk_first_beyond(base, x.count, limit)
+  return index < x.count ? index : nil
+}

@@ -72,7 +72,7 @@ struct LlamaGGUF {
   static func metadata(of spec: ModelSpec) -> [(String, GGUFValue)] {
     let first = spec.layers[0], attention = first.attention
     var pairs: [(String, GGUFValue)] = [
-      ("context_length", .uint32(UInt32(clamping: spec.contextLength))), ("embedding_length", .uint32(UInt32(spec.width))),
+      ("context_length", .uint32(UInt32(clamping: min(spec.contextLength, spec.narrowestWindow ?? Int.max)))), ("embedding_length", .uint32(UInt32(spec.width))),
       ("block_count", .uint32(UInt32(spec.layers.count))), ("feed_forward_length", .uint32(UInt32(first.mlp.gate.outputs))),
       ("attention.head_count", .uint32(UInt32(attention.heads))),
       ("attention.head_count_kv", .uint32(UInt32(attention.keyValueHeads))),

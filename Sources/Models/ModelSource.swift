@@ -43,6 +43,19 @@ public struct ModelSource: Sendable {
     tensors = try Self.pair(spec, with: available, path: path)
     let used = Set(spec.tensors.map(\.name))
     unused = available.keys.filter { !used.contains($0) }
+    try Self.checkLayers(of: unused, spec: spec, path: path)
+  }
+
+  /// Refuses tensors of layers that the configuration does not have (MODEL-7): the two are not of one model.
+  private static func checkLayers(of names: [String], spec: ModelSpec, path: String) throws(LMToolError) {
+    for name in names {
+      let parts = name.split(separator: ".")
+      guard let at = parts.firstIndex(where: { $0 == "layers" || $0 == "blk" }), at + 1 < parts.count else { continue }
+      guard let layer = Int(parts[at + 1]), layer >= spec.layers.count else { continue }
+      throw LMToolError(
+        .badInput, "it belongs to layer \(layer), but the configuration has \(spec.layers.count) layers", file: path,
+        at: .tensor(name), rule: "MODEL-7")
+    }
   }
 
   /// Pairs the tensors that a file has with those that the model needs.

@@ -22,6 +22,9 @@ public struct ModelSpec: Sendable, Equatable {
   /// Whether head and embedding are one tensor.
   public var isTied: Bool { head.weight.name == embedding.name }
 
+  /// The smallest sliding window of any layer.
+  public var narrowestWindow: Int? { layers.compactMap(\.attention.window).min() }
+
   /// Every tensor of the model, each once, in the order of computation.
   public var tensors: [TensorSpec] {
     let layers = self.layers.flatMap(\.tensors)

@@ -83,7 +83,7 @@ private struct Target {
     case .tooLarge(let column):
       throw LMToolError(
         .badInput,
-        "the weights at row \(row) from column \(column) on are too large for an f16 scale; keep the tensor in f32",
+        "the weights at row \(row) from column \(column) on are too large for an f16 scale; the model cannot be quantized as it is",
         rule: "Q-12")
     }
   }

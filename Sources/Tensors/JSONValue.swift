@@ -100,7 +100,7 @@ public func decodeJSON<T: Decodable>(_ type: T.Type, bytes: UnsafeRawBufferPoint
   do {
     return try JSONDecoder().decode(type, from: Data(bytes))
   } catch let error as DecodingError {
-    throw LMToolError(.badInput, "this is not the JSON that is expected: \(describe(error))")
+    throw LMToolError(.badInput, "this is not the JSON that is expected; \(describe(error))")
   } catch {
     throw LMToolError(.badInput, "this is not valid JSON")
   }

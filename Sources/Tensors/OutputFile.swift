@@ -19,8 +19,8 @@ public final class OutputFile {
 
   /// Creates `PATH.tmp`.
   ///
-  /// - Throws: `cannotCreate` when the folder is missing or not writable, or `path` is a folder or a device, which the
-  ///   rename would put out of the way.
+  /// - Throws: `cannotCreate` when the folder is missing or not writable, when `PATH.tmp` exists already, or when `path` is a
+  ///   folder or a device, which the rename would put out of the way.
   public init(path: String) throws(LMToolError) {
     var status = stat()
     guard stat(path, &status) != 0 || status.st_mode & S_IFMT == S_IFREG else {
@@ -28,9 +28,8 @@ public final class OutputFile {
     }
     self.path = path
     temporary = path + ".tmp"
-    descriptor = open(temporary, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0o644)
-    guard descriptor >= 0 else { throw LMToolError.system(.cannotCreate, "cannot create the file", file: path) }
-    PendingOutputs.insert(temporary)
+    descriptor = PendingOutputs.create(temporary) { open($0, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o644) }
+    guard descriptor >= 0 else { throw LMToolError.creating(path, "cannot create the file", temporary: temporary) }
   }
 
   deinit {
@@ -68,7 +67,7 @@ public final class OutputFile {
       let written = call(base + done, bytes.count - done, done)
       if written < 0 && errno == EINTR { continue }
       guard written > 0 else {
-        throw LMToolError.system(.inputOutput, "writing stopped, nothing was left behind", file: path)
+        throw LMToolError.system(.inputOutput, "writing stopped and nothing was left behind; free space, or choose another place", file: path)
       }
       done += written
     }
@@ -79,11 +78,10 @@ public final class OutputFile {
     guard fsync(descriptor) == 0 else { throw LMToolError.system(.inputOutput, "cannot write to disk", file: path) }
     let closed = close(descriptor)
     descriptor = -1
-    guard closed == 0, rename(temporary, path) == 0 else {
+    guard closed == 0, PendingOutputs.commit(temporary, as: path) else {
       throw LMToolError.system(.cannotCreate, "cannot give the file its final name", file: path)
     }
     isCommitted = true
-    PendingOutputs.remove(temporary)
   }
 
   /// `write(2)`, out of the way of the method of that name.
@@ -112,16 +110,65 @@ extension Array where Element == UInt8 {
   }
 }
 
+extension LMToolError {
+  /// The error for an output whose temporary form could not be created, by `errno`.
+  static func creating(_ path: String, _ message: String, temporary: String) -> LMToolError {
+    guard errno == EEXIST else { return system(.cannotCreate, message, file: path) }
+    return LMToolError(
+      .cannotCreate, "\(temporary.printable) is in the way, perhaps from a run that was killed; remove it and try again", file: path)
+  }
+}
+
 /// The temporary files and folders that exist now, so that an interrupt can remove them before the process ends.
 public enum PendingOutputs {
-  private static let paths = Mutex<Set<String>>([])
+  private struct State {
+    var paths: Set<String> = []
+    /// Set by `removeAll`: the process is about to end, and nothing may appear or get its final name any more.
+    var isOver = false
+  }
 
-  static func insert(_ path: String) { paths.withLock { _ = $0.insert(path) } }
-  static func remove(_ path: String) { paths.withLock { _ = $0.remove(path) } }
+  private static let state = Mutex(State())
 
-  /// Removes every pending file and folder. Called once, by the thread that waits for signals.
+  static func insert(_ path: String) { change { _ = $0.insert(path) } }
+  static func remove(_ path: String) { change { _ = $0.remove(path) } }
+
+  /// Creates `path` by `call` and lists it in one step, so that an interrupt between the two cannot overlook it.
+  ///
+  /// - Returns: what `call` returned; below zero, nothing was created.
+  static func create(_ path: String, by call: (String) -> Int32) -> Int32 {
+    change { paths in
+      let result = call(path)
+      if result >= 0 { paths.insert(path) }
+      return result
+    }
+  }
+
+  /// Renames a listed file or folder and takes it off the list in one step, so that an interrupt cannot empty what has its
+  /// final name; false when the rename failed.
+  static func commit(_ temporary: String, as path: String) -> Bool {
+    change { paths in
+      guard rename(temporary, path) == 0 else { return false }
+      paths.remove(temporary)
+      return true
+    }
+  }
+
+  /// Changes the list; once `removeAll` was called, waits for the end of the process instead.
+  private static func change<Result>(_ body: (inout Set<String>) -> Result) -> Result {
+    while true {
+      let result = state.withLock { state in state.isOver ? nil : body(&state.paths) }
+      if let result { return result }
+      pause()
+    }
+  }
+
+  /// Removes every pending file and folder. Called once, by the thread that waits for signals, which then ends the process.
   public static func removeAll() {
-    for path in paths.withLock({ $0 }) { removeTree(path) }
+    let paths = state.withLock { state in
+      state.isOver = true
+      return state.paths
+    }
+    for path in paths { removeTree(path) }
   }
 }
 

@@ -14,7 +14,7 @@ public final class OutputFolder {
 
   /// Creates `PATH.tmp/`.
   ///
-  /// - Throws: `cannotCreate` when `path` exists already or the folder cannot be made.
+  /// - Throws: `cannotCreate` when `path` or `PATH.tmp` exists already or the folder cannot be made.
   public init(path: String) throws(LMToolError) {
     var path = path
     while path.count > 1 && path.hasSuffix("/") { path.removeLast() }
@@ -23,11 +23,9 @@ public final class OutputFolder {
     guard access(self.path, F_OK) != 0 else {
       throw LMToolError(.cannotCreate, "it exists already; name another folder or remove this one first", file: path)
     }
-    removeTree(temporary)
-    guard mkdir(temporary, 0o755) == 0 else {
-      throw LMToolError.system(.cannotCreate, "cannot create the folder", file: path)
+    guard PendingOutputs.create(temporary, by: { mkdir($0, 0o755) }) == 0 else {
+      throw LMToolError.creating(path, "cannot create the folder", temporary: temporary)
     }
-    PendingOutputs.insert(temporary)
   }
 
   deinit {
@@ -42,10 +40,9 @@ public final class OutputFolder {
 
   /// Gives the folder its final name.
   public func commit() throws(LMToolError) {
-    guard rename(temporary, path) == 0 else {
+    guard PendingOutputs.commit(temporary, as: path) else {
       throw LMToolError.system(.cannotCreate, "cannot give the folder its final name", file: path)
     }
     isCommitted = true
-    PendingOutputs.remove(temporary)
   }
 }

@@ -23,6 +23,9 @@ double lmk_divergence(const float *p, const float *q, size_t count, double p_log
 // The index of the largest element, the first one of equals; 0 when count is 0.
 size_t lmk_argmax(const float *x, size_t count);
 
+// The index of the first element that is NaN or larger than `limit` in magnitude; count when there is none.
+size_t lmk_first_beyond(const float *x, size_t count, float limit);
+
 // output = gate / (1 + exp(-gate)) * up: the gated unit of LLaMA. output may be gate.
 void lmk_silu_product(const float *gate, const float *up, size_t count, float *output);
 

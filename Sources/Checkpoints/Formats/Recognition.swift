@@ -1,5 +1,11 @@
 import Tensors
 
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
 /// Says what kind of model is at `path`, from the content of the file or the files of the folder.
 ///
 /// - Throws: `missingInput` when nothing is there; `badInput` that says what was found when it is no model.
@@ -16,6 +22,9 @@ public func openCheckpoint(path: String) throws(LMToolError) -> any Checkpoint {
 
 private func format(of path: String) throws(LMToolError) -> any CheckpointFormat {
   if isFolder(path) {
+    guard access(path, R_OK | X_OK) == 0 else {
+      throw LMToolError(.inputOutput, "permission denied; make the folder readable (chmod +rx) and try again", file: path)
+    }
     if let format = checkpointFormats.first(where: { $0.recognizes(folder: path) }) { return format }
     throw LMToolError(
       .missingInput,

@@ -40,16 +40,18 @@ extension LMTool {
       let console = speech.console
       let source = try ModelSource.open(model, tokenizer: tokenizer)
       let target = to ?? (output.hasSuffix(".gguf") ? .gguf : .lmz)
-      try console.withProgress { (progress) throws(LMToolError) in
+      let differences: [String] = try console.withProgress { (progress) throws(LMToolError) in
         switch target {
         case .lmz:
           _ = try Exporting.lmz(source, to: output, matrixType: dtype?.type, recipe: recipe, progress: progress)
         case .gguf:
-          try Exporting.gguf(source, to: output, matrixType: dtype?.type, progress: progress)
+          return try Exporting.gguf(source, to: output, matrixType: dtype?.type, progress: progress)
         case .safetensors:
           try Importing.run(source, to: output, type: dtype?.type, progress: progress)
         }
+        return []
       }
+      for difference in differences { console.warn(difference) }
       guard target != .safetensors else { return console.note("\(output): written") }
       let bytes = try MappedFile(path: output).count
       let bits = Double(8 * bytes) / Double(max(1, source.parameterCount))

@@ -13,6 +13,7 @@ enum Interrupt {
   /// Starts the waiting thread. Must be called before any other thread exists, since threads inherit what is blocked.
   static func install() {
     signal(SIGPIPE, SIG_IGN)  // a departed reader is an error of write(2), not the end
+    signal(SIGXFSZ, SIG_IGN)  // and so is a limit on file sizes
     var signals = awaited()
     pthread_sigmask(SIG_BLOCK, &signals, nil)
     startWaiting()
