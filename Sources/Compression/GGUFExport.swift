@@ -40,7 +40,8 @@ extension Exporting {
   private static func differences(of source: ModelSource) -> [String] {
     var notes: [String] = []
     if let window = source.spec.narrowestWindow, window < source.spec.contextLength {
-      notes.append("the file's context is cut to the sliding window of \(window) tokens, since llama.cpp has none for this family")
+      notes.append(
+        "the file's context is cut to the sliding window of \(window) tokens, since llama.cpp has none for this family")
     }
     if case .sentencePiece(let rules)? = source.tokenizer?.model, rules.removesExtraSpaces {
       notes.append("the tokenizer drops extra spaces, llama.cpp keeps them")

@@ -71,8 +71,9 @@ struct LlamaGGUF {
   /// The metadata of a model, without tokenizer and general keys.
   static func metadata(of spec: ModelSpec) -> [(String, GGUFValue)] {
     let first = spec.layers[0], attention = first.attention
+    let context = min(spec.contextLength, spec.narrowestWindow ?? Int.max)
     var pairs: [(String, GGUFValue)] = [
-      ("context_length", .uint32(UInt32(clamping: min(spec.contextLength, spec.narrowestWindow ?? Int.max)))), ("embedding_length", .uint32(UInt32(spec.width))),
+      ("context_length", .uint32(UInt32(clamping: context))), ("embedding_length", .uint32(UInt32(spec.width))),
       ("block_count", .uint32(UInt32(spec.layers.count))), ("feed_forward_length", .uint32(UInt32(first.mlp.gate.outputs))),
       ("attention.head_count", .uint32(UInt32(attention.heads))),
       ("attention.head_count_kv", .uint32(UInt32(attention.keyValueHeads))),

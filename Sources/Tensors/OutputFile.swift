@@ -67,7 +67,8 @@ public final class OutputFile {
       let written = call(base + done, bytes.count - done, done)
       if written < 0 && errno == EINTR { continue }
       guard written > 0 else {
-        throw LMToolError.system(.inputOutput, "writing stopped and nothing was left behind; free space, or choose another place", file: path)
+        throw LMToolError.system(
+          .inputOutput, "writing stopped and nothing was left behind; free space, or choose another place", file: path)
       }
       done += written
     }
@@ -115,7 +116,8 @@ extension LMToolError {
   static func creating(_ path: String, _ message: String, temporary: String) -> LMToolError {
     guard errno == EEXIST else { return system(.cannotCreate, message, file: path) }
     return LMToolError(
-      .cannotCreate, "\(temporary.printable) is in the way, perhaps from a run that was killed; remove it and try again", file: path)
+      .cannotCreate, "\(temporary.printable) is in the way, perhaps from a run that was killed; remove it and try again",
+      file: path)
   }
 }
 
