@@ -91,9 +91,10 @@ public enum Verifying {
     return report
   }
 
+  /// The finding that names a tensor, where there is one: it says most.
   private static func summary(_ findings: [LMToolError]) -> String {
-    let first = findings[0].description
-    return findings.count == 1 ? first : "\(first) (and \(findings.count - 1) more)"
+    let named = findings.first { if case .tensor = $0.place { true } else { false } } ?? findings[0]
+    return findings.count == 1 ? named.description : "\(named.description) (and \(findings.count - 1) more)"
   }
 
   /// Text with every kind of character must come back from its ids as it went in, or as the vocabulary spells it.
