@@ -28,21 +28,15 @@ extension LMTool {
     var system: String?
     @Option(help: ArgumentHelp("The chat format: \(ChatTemplate.allNames.joined(separator: ", "))."))
     var template: String?
-    @Option(help: "A tokenizer file or folder to use instead of the model's own.", completion: .file())
-    var tokenizer: String?
-    @OptionGroup(title: "Sampling") var sampling: SamplingArguments
-    @OptionGroup(title: "Context") var context: ContextArguments
-    @OptionGroup var speech: OutputOptions
-    @OptionGroup var threads: ThreadOptions
+    @OptionGroup var talk: TalkOptions
 
     func run() throws {
-      threads.apply()
-      let console = speech.console
+      talk.threads.apply()
+      let console = talk.speech.console
       let named = try template.map(Self.named)
-      let source = try ModelSource.open(model, tokenizer: tokenizer)
+      let source = try ModelSource.open(model, tokenizer: talk.tokenizer)
       let template = try named ?? Self.template(of: source)
-      let talker = try Talker(
-        model, tokenizer: tokenizer, sampling: sampling, context: context, stops: template.stopStrings, console: console)
+      let talker = try Talker(source, talk, stops: template.stopStrings, console: console)
       var messages = system.map { [ChatMessage(role: .system, content: $0)] } ?? []
       if let prompt { return try answer(prompt, &messages, template, talker, console) }
       while let line = Self.question(console), !line.isEmpty { try answer(line, &messages, template, talker, console) }

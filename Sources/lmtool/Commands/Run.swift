@@ -24,17 +24,13 @@ extension LMTool {
     var prompt: String?
     @Flag(help: "Let the prompt contain special tokens, such as <|im_start|>.")
     var special = false
-    @Option(help: "A tokenizer file or folder to use instead of the model's own.", completion: .file())
-    var tokenizer: String?
-    @OptionGroup(title: "Sampling") var sampling: SamplingArguments
-    @OptionGroup(title: "Context") var context: ContextArguments
-    @OptionGroup var speech: OutputOptions
-    @OptionGroup var threads: ThreadOptions
+    @OptionGroup var talk: TalkOptions
 
     func run() throws {
-      threads.apply()
-      let console = speech.console
-      let talker = try Talker(model, tokenizer: tokenizer, sampling: sampling, context: context, stops: [], console: console)
+      talk.threads.apply()
+      let console = talk.speech.console
+      let source = try ModelSource.open(model, tokenizer: talk.tokenizer)
+      let talker = try Talker(source, talk, stops: [], console: console)
       var ids = talker.tokenizer.encode(prompt ?? "", addSpecial: true, parseSpecial: special)
       if talker.tokenizer.definition.addsEOS, ids.last == talker.tokenizer.definition.eos.first { ids.removeLast() }
       if let prompt { _ = console.stream(prompt) }
@@ -42,37 +38,5 @@ extension LMTool {
       console.print()
       console.note(report.rates)
     }
-  }
-}
-
-/// A model ready to generate.
-struct Talker {
-  let source: ModelSource
-  let tokenizer: Tokenizer
-  let generator: Generator
-
-  /// Opens and loads the model.
-  init(
-    _ path: String, tokenizer named: String?, sampling: SamplingArguments, context: ContextArguments, stops: [String],
-    console: Console
-  ) throws(LMToolError) {
-    let source = try ModelSource.open(path, tokenizer: named)
-    let tokenizer = try source.makeTokenizer()
-    let model = try console.withProgress { (progress) throws(LMToolError) in try Transformer(source, progress: progress) }
-    var options = context.options(sampling: sampling, contextLength: source.spec.contextLength)
-    options.stopStrings += stops
-    if let size = context.ctxSize, size > source.spec.contextLength {
-      console.warn("the model was made for \(source.spec.contextLength) tokens; what it says beyond that may be nonsense")
-    }
-    self.source = source
-    self.tokenizer = tokenizer
-    generator = try Generator(model, tokenizer: tokenizer, endTokens: source.endTokens, options: options)
-  }
-}
-
-extension GenerationReport {
-  /// "prompt 5 tokens, 812.3 tokens/s; answer 200 tokens, 151.0 tokens/s".
-  var rates: String {
-    "prompt \(promptTokens) tokens, \(promptRate.fixed(1)) tokens/s; generated \(tokens.count) tokens, \(decodeRate.fixed(1)) tokens/s"
   }
 }
