@@ -20,9 +20,9 @@ func room(_ name: String, imports rooms: [Target.Dependency]) -> Target {
   .target(name: name, dependencies: rooms, swiftSettings: strict, linkerSettings: libm)
 }
 
-/// The tests of one room.
-func tests(_ name: String, imports rooms: [Target.Dependency]) -> Target {
-  .testTarget(name: name, dependencies: rooms, swiftSettings: strict)
+/// The tests of one room, which may use what all tests share; `others` are files that are no code.
+func tests(_ name: String, imports rooms: [Target.Dependency], besides others: [String] = []) -> Target {
+  .testTarget(name: name, dependencies: rooms + ["TestSupport"], exclude: others, swiftSettings: strict)
 }
 
 let collections = Target.Dependency.product(name: "OrderedCollections", package: "swift-collections")
@@ -65,6 +65,9 @@ let package = Package(
         arguments, collections,
       ],
       swiftSettings: strict, linkerSettings: libm),
+    .target(
+      name: "TestSupport", dependencies: ["Checkpoints", "Tensors", collections], path: "Tests/TestSupport",
+      swiftSettings: strict),
     tests("TensorsTests", imports: ["Tensors"]),
     tests("KernelsTests", imports: ["Kernels", "CKernels"]),
     tests("CheckpointsTests", imports: ["Checkpoints", "Tensors", collections]),
@@ -79,6 +82,6 @@ let package = Package(
         "Compression", "Inference", "Artifacts", "Models", "Checkpoints", "Quantization", "Tokenizers", "Tensors", "Kernels",
         collections,
       ]),
-    tests("CommandTests", imports: ["lmtool", "Checkpoints", "Tensors", collections]),
+    tests("CommandTests", imports: ["lmtool", "Checkpoints", "Tensors", collections], besides: ["Snapshots"]),
   ]
 )

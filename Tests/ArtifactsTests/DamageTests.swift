@@ -1,18 +1,19 @@
 import Artifacts
 import Quantization
 import Tensors
+import TestSupport
 import Testing
 
 /// Files that were damaged on their way.
 struct DamageTests {
-  private func sample(_ scratch: Scratch) throws -> [UInt8] {
+  private func sample(_ scratch: TestFolder) throws -> [UInt8] {
     try writeSample(scratch.path("sample.lmz"))
-    return try bytes(scratch.path + "/sample.lmz")
+    return try contents(scratch.path + "/sample.lmz")
   }
 
   /// Rules LMZ-1 to LMZ-4.
   @Test func aFileCutAnywhereIsRefusedWhenItIsOpened() throws {
-    let scratch = Scratch()
+    let scratch = TestFolder()
     let whole = try sample(scratch)
     for length in [0, 1, 7, 8, 63, 64, 65, whole.count / 2, whole.count - 1] {
       let error = refusal(try scratch.write(Array(whole[..<length])))
@@ -22,13 +23,13 @@ struct DamageTests {
 
   /// Rule LMZ-3.
   @Test func aFileWithSomethingAppendedIsRefused() throws {
-    let scratch = Scratch()
+    let scratch = TestFolder()
     #expect(refusal(try scratch.write(try sample(scratch) + [0]))?.rule == "LMZ-3")
   }
 
   /// Rule LMZ-4.
   @Test func everyFlippedBitOfHeaderAndManifestIsFoundWhenTheFileIsOpened() throws {
-    let scratch = Scratch()
+    let scratch = TestFolder()
     let whole = try sample(scratch)
     let manifest = Int(whole[16]) | Int(whole[17]) << 8
     for position in Array(0..<64) + Array(manifest..<whole.count) {
@@ -45,7 +46,7 @@ struct DamageTests {
 
   /// Rule LMZ-17.
   @Test func everyFlippedByteOfThePayloadIsFoundByVerifyBytes() throws {
-    let scratch = Scratch()
+    let scratch = TestFolder()
     let whole = try sample(scratch)
     let manifest = Int(whole[16]) | Int(whole[17]) << 8
     for position in 64..<manifest {
@@ -58,7 +59,7 @@ struct DamageTests {
 
   /// Rule LMZ-5.
   @Test func aDamagedFrameIsRefusedWhenItsTensorIsReadWithItsOffset() throws {
-    let scratch = Scratch()
+    let scratch = TestFolder()
     var damaged = try sample(scratch)
     damaged[80] ^= 4
     let artifact = try Artifact(path: try scratch.write(damaged))
@@ -72,7 +73,7 @@ struct DamageTests {
   }
 
   @Test func aFolderAMissingFileAndSomethingElseAreRefused() throws {
-    let scratch = Scratch()
+    let scratch = TestFolder()
     #expect(refusal(scratch.path)?.code == .badInput)
     #expect(refusal(scratch.path + "/none.lmz")?.code == .missingInput)
     #expect(refusal(try scratch.write(Array("GGUF".utf8) + [UInt8](repeating: 0, count: 100)))?.rule == "LMZ-1")

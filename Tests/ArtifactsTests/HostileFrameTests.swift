@@ -1,5 +1,6 @@
 import Artifacts
 import Tensors
+import TestSupport
 import Testing
 
 /// Frames that are not what the manifest says. The header and all hashes are right.
@@ -7,7 +8,7 @@ struct HostileFrameTests {
   private let zero = HostileFile.frame([0])
 
   private func reading(_ file: HostileFile) throws -> LMToolError? {
-    let scratch = Scratch()
+    let scratch = TestFolder()
     let artifact = try Artifact(path: try scratch.write(try file.bytes()))
     let findings = artifact.verifyBytes()
     do throws(LMToolError) { _ = try artifact.tensor("x")?.readAll() } catch {
@@ -104,7 +105,7 @@ struct HostileFrameTests {
 
   /// Rules LMZ-14 and LMZ-17.
   @Test func hashesThatDoNotFitAreFound() throws {
-    let scratch = Scratch()
+    let scratch = TestFolder()
     var file = HostileFile.scalar(frames: [HostileFile.frame([1]), zero, zero, zero])
     let elements = try Artifact(path: try scratch.write(try file.bytes())).verifyBytes()
     #expect(elements.map(\.rule) == ["LMZ-14"] && elements.first?.place == .tensor("x"))
@@ -115,7 +116,7 @@ struct HostileFrameTests {
 
   /// Rule LMZ-15.
   @Test func aBlobWithAnotherHashIsRefused() throws {
-    let scratch = Scratch()
+    let scratch = TestFolder()
     var file = HostileFile()
     file.frames = [zero]
     file.blobs = [

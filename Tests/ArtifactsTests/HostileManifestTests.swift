@@ -1,5 +1,6 @@
 import Artifacts
 import Tensors
+import TestSupport
 import Testing
 
 /// Manifests that claim what is not so. The header and the manifest's hash are right.
@@ -8,7 +9,7 @@ struct HostileManifestTests {
   private var size: Int { zero.count }
 
   private func rule(_ file: HostileFile) throws -> String? {
-    let scratch = Scratch()
+    let scratch = TestFolder()
     return refusal(try scratch.write(try file.bytes()))?.rule
   }
 
@@ -124,7 +125,7 @@ struct HostileManifestTests {
 
   /// Rule LMZ-16.
   @Test func manifestsOfAnotherFormAreRefused() throws {
-    let scratch = Scratch()
+    let scratch = TestFolder()
     let file = HostileFile()
     for text in ["", "{", "[]", "null", "{}", "\u{0}", "{\"format\": \"1\"}", String(repeating: "[", count: 100_000)]
     where text != "" {
@@ -141,7 +142,7 @@ struct HostileManifestTests {
 
   /// Rules LMZ-4 and LMZ-5.
   @Test func manifestsOfAnotherLengthAreRefusedBeforeTheyAreUnpacked() throws {
-    let scratch = Scratch()
+    let scratch = TestFolder()
     let file = HostileFile()
     let json = try encodeJSON(file.manifest)
     func rule(_ rawLength: Int, _ frame: [UInt8]? = nil) throws -> String? {
@@ -159,7 +160,7 @@ struct HostileManifestTests {
 
   /// Rule LMZ-2.
   @Test func otherVersionsAndFlagsAreRefused() throws {
-    let scratch = Scratch()
+    let scratch = TestFolder()
     for position in 8..<16 {
       var file = try HostileFile().bytes()
       file[position] ^= 2

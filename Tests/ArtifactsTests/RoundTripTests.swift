@@ -3,11 +3,12 @@ import Kernels
 import Quantization
 import Synchronization
 import Tensors
+import TestSupport
 import Testing
 
 struct RoundTripTests {
   @Test func everythingThatIsWrittenIsRead() throws {
-    let scratch = Scratch()
+    let scratch = TestFolder()
     let path = scratch.path("sample.lmz")
     try writeSample(path)
     let artifact = try Artifact(path: path)
@@ -29,7 +30,7 @@ struct RoundTripTests {
   }
 
   @Test func f16AndBf16AreRoundedToNearest() throws {
-    let scratch = Scratch()
+    let scratch = TestFolder()
     let path = scratch.path("sample.lmz")
     try writeSample(path)
     let artifact = try Artifact(path: path)
@@ -40,7 +41,7 @@ struct RoundTripTests {
 
   /// Rule LMZ-14.
   @Test func theHashOfATensorIsThatOfItsElements() throws {
-    let scratch = Scratch()
+    let scratch = TestFolder()
     let path = scratch.path("sample.lmz")
     try writeSample(path)
     let entries = try Artifact(path: path).manifest.tensors
@@ -53,7 +54,7 @@ struct RoundTripTests {
 
   /// Rule LMZ-7.
   @Test func tensorsOfSeveralBlocksReadTheSameInAnyPiece() throws {
-    let scratch = Scratch()
+    let scratch = TestFolder()
     let path = scratch.path("large.lmz")
     let floats = wave(4_194_304 + 1001)
     let writer = try ArtifactWriter(path: path)
@@ -76,17 +77,17 @@ struct RoundTripTests {
   }
 
   @Test func theBytesOfTheFileDoNotDependOnTheNumberOfThreads() throws {
-    let scratch = Scratch()
+    let scratch = TestFolder()
     ThreadPool.configure(threads: 1)
     try writeSample(scratch.path("one.lmz"))
     ThreadPool.configure(threads: 3)
     try writeSample(scratch.path("three.lmz"))
     ThreadPool.configure(threads: ThreadPool.availableCores)
-    #expect(try bytes(scratch.path + "/one.lmz") == bytes(scratch.path + "/three.lmz"))
+    #expect(try contents(scratch.path + "/one.lmz") == contents(scratch.path + "/three.lmz"))
   }
 
   @Test func codesOfNormalWeightsArePackedCloseToTheirEntropy() throws {
-    let scratch = Scratch()
+    let scratch = TestFolder()
     let path = scratch.path("normal.lmz")
     let sums = (0..<(512 * 1024)).map { index -> Float in
       let uniform = (0..<6).map { Float(((index * 6 + $0) &* 2_654_435_761) >> 7 & 0xFFFF) / 65536 }
@@ -101,7 +102,7 @@ struct RoundTripTests {
   }
 
   @Test func progressReachesItsTotal() throws {
-    let scratch = Scratch()
+    let scratch = TestFolder()
     let path = scratch.path("sample.lmz")
     try writeSample(path)
     let last = Mutex<ProgressUpdate?>(nil)
@@ -111,7 +112,7 @@ struct RoundTripTests {
   }
 
   @Test func nothingIsLeftOfAFileThatWasNotFinished() throws {
-    let scratch = Scratch()
+    let scratch = TestFolder()
     let path = scratch.path("half.lmz")
     do {
       let writer = try ArtifactWriter(path: path)

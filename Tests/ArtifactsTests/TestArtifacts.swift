@@ -2,60 +2,17 @@ import Artifacts
 import CZstd
 import Quantization
 import Tensors
+import TestSupport
 
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
-
-/// A folder of its own for one test, removed with it.
-final class Scratch {
-  let path: String
-
-  init() {
-    var template = Array("/tmp/lmtool-artifacts-XXXXXX".utf8CString)
-    path = template.withUnsafeMutableBufferPointer { String(cString: mkdtemp($0.baseAddress!)) }
-  }
-
-  deinit {
-    for name in written { unlink(name) }
-    rmdir(path)
-  }
-
-  private var written: [String] = []
-
-  /// The path of a file in the folder.
-  func path(_ name: String) -> String {
-    written.append(path + "/" + name)
-    return path + "/" + name
-  }
-
-  /// Writes a file and returns its path.
-  func write(_ bytes: [UInt8], _ name: String = "hostile.lmz") throws(LMToolError) -> String {
-    let file = try OutputFile(path: path(name))
-    try file.write(bytes)
-    try file.commit()
-    return file.path
-  }
-}
-
-/// A tensor that is an array of floats.
-struct FloatTensor: TensorReader {
-  let name: String
-  let shape: [Int]
-  let floats: [Float]
-  var storage: Storage { .plain(.f32) }
-  var storedBytes: Int { 4 * floats.count }
-
-  func read(_ range: Range<Int>, into output: UnsafeMutableBufferPointer<Float>) throws(LMToolError) {
-    _ = output.update(from: floats[range])
-  }
+extension TestFolder {
+  /// Writes a file that is to be refused and returns its path.
+  func write(_ bytes: [UInt8]) throws(LMToolError) -> String { try write("hostile.lmz", bytes) }
 }
 
 /// Floats between -1 and 1 in no order, the same every time.
 func wave(_ count: Int) -> [Float] {
-  (0..<count).map { Float(($0 &* 2_654_435_761) % 4093) / 4093 * 2 - 1 }
+  var noise = Noise(1)
+  return noise.floats(count)
 }
 
 func scheme(_ name: String) -> GridScheme {
@@ -66,11 +23,6 @@ func scheme(_ name: String) -> GridScheme {
 func grid(_ shape: [Int], _ name: String) throws(LMToolError) -> GridTensor {
   let tensor = FloatTensor(name: "test", shape: shape, floats: wave(shape[0] * shape[1]))
   return try ClipSearch(scheme(name)).quantize(tensor)
-}
-
-func bytes(_ path: String) throws(LMToolError) -> [UInt8] {
-  let file = try MappedFile(path: path)
-  return file.withBytes(0..<file.count) { Array($0) }
 }
 
 let description = ArtifactDescription(

@@ -1,11 +1,12 @@
 import Artifacts
 import Quantization
 import Tensors
+import TestSupport
 import Testing
 
 struct WriterRefusalTests {
   private func failure(_ body: (ArtifactWriter) throws(LMToolError) -> Void) -> LMToolError? {
-    let scratch = Scratch()
+    let scratch = TestFolder()
     do throws(LMToolError) {
       let writer = try ArtifactWriter(path: scratch.path("x.lmz"))
       try body(writer)
@@ -51,7 +52,7 @@ struct WriterRefusalTests {
 
   /// Rule LMZ-15.
   @Test func aTokenizerThatIsNoBlobIsRefused() throws {
-    let scratch = Scratch()
+    let scratch = TestFolder()
     let writer = try ArtifactWriter(path: scratch.path("x.lmz"))
     #expect {
       try writer.finish(

@@ -1,13 +1,14 @@
 import Checkpoints
 import OrderedCollections
 import Tensors
+import TestSupport
 import Testing
 
 /// Packing is the inverse of decoding: blocks, codes and scales, back to the same blocks.
 struct GGMLPackingTests {
   /// The stored blocks of a tensor of the fixture, one after the other.
   private func blocks(_ type: GGMLType) throws -> [[UInt8]] {
-    let tensor = try #require(try GGUFFile(path: fixture("gguf/blocks.gguf")).tensors[type.name])
+    let tensor = try #require(try GGUFFile(path: Fixtures.path("gguf/blocks.gguf")).tensors[type.name])
     let stored = tensor.withBytes { Array($0) }
     return stride(from: 0, to: stored.count, by: type.bytesPerBlock).map { Array(stored[$0..<($0 + type.bytesPerBlock)]) }
   }

@@ -1,5 +1,6 @@
 import Checkpoints
 import Tensors
+import TestSupport
 
 /// Builds GGUF files byte by byte, also broken ones.
 struct GGUFBuilder {

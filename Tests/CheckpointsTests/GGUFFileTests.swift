@@ -1,12 +1,13 @@
 import Checkpoints
 import OrderedCollections
 import Tensors
+import TestSupport
 import Testing
 
 /// Real GGUF files: those of other writers.
 struct GGUFFileTests {
   @Test func readsTheModelOfTheFixture() throws {
-    let file = try GGUFFile(path: fixture("stories260K/stories260K-f32.gguf"))
+    let file = try GGUFFile(path: Fixtures.path("stories260K/stories260K-f32.gguf"))
     #expect(file.version == 3)
     #expect(file.alignment == 32)
     #expect(file.metadata["general.architecture"] == .string("llama"))
@@ -19,14 +20,14 @@ struct GGUFFileTests {
   }
 
   @Test func holdsTheSameEmbeddingAsTheSafetensorsModel() throws {
-    let gguf = try #require(try GGUFFile(path: fixture("stories260K/stories260K-f32.gguf")).tensors["token_embd.weight"])
-    let model = try SafetensorsCheckpoint(path: fixture("stories260K/model.safetensors"))
+    let gguf = try #require(try GGUFFile(path: Fixtures.path("stories260K/stories260K-f32.gguf")).tensors["token_embd.weight"])
+    let model = try SafetensorsCheckpoint(path: Fixtures.path("stories260K/model.safetensors"))
     #expect(try gguf.readAll() == model.tensors["model.embed_tokens.weight"]?.readAll())
   }
 
   @Test(arguments: ["F32", "F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "I8", "I16", "I32", "I64", "F64"])
   func decodesAsGGUFPyDoes(type: String) throws {
-    let file = try GGUFFile(path: fixture("gguf/blocks.gguf"))
+    let file = try GGUFFile(path: Fixtures.path("gguf/blocks.gguf"))
     let tensor = try #require(file.tensors[type])
     #expect(tensor.type.name == type)
     #expect(tensor.storage.description == type)
@@ -36,7 +37,7 @@ struct GGUFFileTests {
 
   @Test(arguments: ["F16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0"])
   func cutsAnyRangeOutOfBlocks(type: String) throws {
-    let file = try GGUFFile(path: fixture("gguf/blocks.gguf"))
+    let file = try GGUFFile(path: Fixtures.path("gguf/blocks.gguf"))
     let tensor = try #require(file.tensors[type])
     let expected = try #require(file.tensors[type + ".f32"]).readAll()
     for start in [0, 1, 31, 32, 33, 64, 100, 447] {
@@ -48,7 +49,7 @@ struct GGUFFileTests {
   }
 
   @Test func refusesToReadTypesWithoutDecoderByName() throws {
-    let tensor = try #require(try GGUFFile(path: fixture("gguf/blocks.gguf")).tensors["Q4_K"])
+    let tensor = try #require(try GGUFFile(path: Fixtures.path("gguf/blocks.gguf")).tensors["Q4_K"])
     #expect(tensor.shape == [2, 256])
     #expect(tensor.storedBytes == 288)
     let error = expectRefusal("GGUF-14") { _ = try tensor.readAll() }
@@ -56,7 +57,7 @@ struct GGUFFileTests {
   }
 
   @Test func readsMetadataOfEveryKind() throws {
-    let metadata = try GGUFFile(path: fixture("gguf/blocks.gguf")).metadata
+    let metadata = try GGUFFile(path: Fixtures.path("gguf/blocks.gguf")).metadata
     let expected: OrderedDictionary<String, GGUFValue> = [
       "a.uint8": .uint8(255), "a.int8": .int8(-128), "a.uint16": .uint16(65535), "a.int16": .int16(-32768),
       "a.uint32": .uint32(.max), "a.int32": .int32(.min), "a.float32": .float32(0.1), "a.bool": .bool(true),
@@ -69,7 +70,7 @@ struct GGUFFileTests {
   }
 
   @Test func readsTheSameAfterDiscarding() throws {
-    let tensor = try #require(try GGUFFile(path: fixture("stories260K/stories260K-f32.gguf")).tensors["token_embd.weight"])
+    let tensor = try #require(try GGUFFile(path: Fixtures.path("stories260K/stories260K-f32.gguf")).tensors["token_embd.weight"])
     let values = try tensor.readAll()
     tensor.discard()
     #expect(try tensor.readAll() == values)

@@ -1,12 +1,12 @@
 import Checkpoints
 import OrderedCollections
 import Tensors
+import TestSupport
 import Testing
 
 /// Hostile GGUF files: `formats/gguf.md`, and the classes of published vulnerabilities.
 struct GGUFHostileTests {
-  let folder: TestFolder
-  init() throws { folder = try TestFolder() }
+  let folder = TestFolder()
 
   private func open(_ builder: GGUFBuilder) throws -> GGUFFile { try open(builder.file) }
 

@@ -1,12 +1,12 @@
 import Checkpoints
 import OrderedCollections
 import Tensors
+import TestSupport
 import Testing
 
 /// Writing GGUF: GGUF-15.
 struct GGUFWriterTests {
-  let folder: TestFolder
-  init() throws { folder = try TestFolder() }
+  let folder = TestFolder()
 
   /// Copies the file at `source`, tensors in pieces of `piece` bytes.
   private func copy(_ source: String, to target: String, piece: Int) throws {
@@ -26,8 +26,8 @@ struct GGUFWriterTests {
   @Test(arguments: ["stories260K/stories260K-f32.gguf", "gguf/blocks.gguf"], [100, 1 << 20])
   func copiesTheFilesOfOtherWritersByteForByte(name: String, piece: Int) throws {
     let target = folder.path + "/copy.gguf"
-    try copy(fixture(name), to: target, piece: piece)
-    #expect(try contents(target) == contents(fixture(name)))
+    try copy(Fixtures.path(name), to: target, piece: piece)
+    #expect(try contents(target) == contents(Fixtures.path(name)))
   }
 
   @Test func writesAnyKindOfMetadata() throws {
@@ -75,7 +75,7 @@ struct GGUFWriterTests {
     expect("GGUF-9", [:], [GGUFTensorEntry(name: "a", shape: [1, 1, 1, 1, 1], type: .f32)])
     expect("GGUF-9", [:], [GGUFTensorEntry(name: "a", shape: [33], type: .q4_0)])
     expect("GGUF-9", [:], [GGUFTensorEntry](["a", "b"].map { GGUFTensorEntry(name: $0, shape: [1 << 62], type: .i8) }))
-    #expect(folder.files.isEmpty)
+    #expect(folder.names.isEmpty)
   }
 
   @Test func leavesNothingBehindWhenBytesAreMissingOrTooMany() throws {
@@ -87,8 +87,8 @@ struct GGUFWriterTests {
     }
     expectRefusal(nil, code: .bug) { try write(3) }
     expectRefusal(nil, code: .bug) { try write(5) }
-    #expect(folder.files.isEmpty)
+    #expect(folder.names.isEmpty)
     try write(4)
-    #expect(folder.files == ["broken.gguf"])
+    #expect(folder.names == ["broken.gguf"])
   }
 }

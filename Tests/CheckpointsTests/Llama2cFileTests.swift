@@ -1,12 +1,12 @@
 import Checkpoints
 import OrderedCollections
 import Tensors
+import TestSupport
 import Testing
 
 /// llama2.c files: `formats/llama2c.md`.
 struct Llama2cFileTests {
-  let folder: TestFolder
-  init() throws { folder = try TestFolder() }
+  let folder = TestFolder()
 
   private func open(_ bytes: [UInt8]) throws -> Llama2cFile { try Llama2cFile(path: try folder.write("model.bin", bytes)) }
 
@@ -22,14 +22,14 @@ struct Llama2cFileTests {
   }
 
   @Test func readsVersion0() throws {
-    let file = try Llama2cFile(path: fixture("stories260K/stories260K.bin"))
+    let file = try Llama2cFile(path: Fixtures.path("stories260K/stories260K.bin"))
     #expect(file.version == 0 && file.isTied && file.groupSize == nil)
     let dimensions = file.dimensions
     #expect(
       [dimensions.dim, dimensions.hiddenDim, dimensions.layers, dimensions.heads, dimensions.kvHeads] == [64, 172, 5, 8, 4])
     #expect(
       [dimensions.vocabularySize, dimensions.maximumSequenceLength, dimensions.headSize, dimensions.kvDim] == [512, 512, 8, 32])
-    let model = try SafetensorsCheckpoint(path: fixture("stories260K"))
+    let model = try SafetensorsCheckpoint(path: stories)
     #expect(file.tensors.count == 47)
     for tensor in file.tensors.values where !tensor.name.contains(".wq") && !tensor.name.contains(".wk") {
       let other = try #require(model.tensors[huggingFaceName(tensor.name)], "\(tensor.name)")
@@ -41,8 +41,8 @@ struct Llama2cFileTests {
   /// wq and wk are in Meta's order: row 2i + j of a head is row i + 4j in Hugging Face's, for heads of 8.
   @Test func keepsTheRowsOfQueriesAndKeysInMetasOrder() throws {
     let query = try #require(
-      try Llama2cFile(path: fixture("stories260K/stories260K.bin")).tensors["layers.1.attention.wk.weight"])
-    let model = try SafetensorsCheckpoint(path: fixture("stories260K"))
+      try Llama2cFile(path: Fixtures.path("stories260K/stories260K.bin")).tensors["layers.1.attention.wk.weight"])
+    let model = try SafetensorsCheckpoint(path: stories)
     let other = try #require(model.tensors["model.layers.1.self_attn.k_proj.weight"])
     for row in 0..<32 {
       let there = row / 8 * 8 + row % 8 / 2 + row % 2 * 4
@@ -51,10 +51,10 @@ struct Llama2cFileTests {
   }
 
   @Test func readsVersion2() throws {
-    let file = try Llama2cFile(path: fixture("stories260K/stories260K-q8.bin"))
+    let file = try Llama2cFile(path: Fixtures.path("stories260K/stories260K-q8.bin"))
     #expect(file.version == 2 && file.isTied)
     let group = try #require(file.groupSize)
-    let original = try Llama2cFile(path: fixture("stories260K/stories260K.bin"))
+    let original = try Llama2cFile(path: Fixtures.path("stories260K/stories260K.bin"))
     #expect(file.dimensions == original.dimensions)
     #expect(Set(file.tensors.keys) == Set(original.tensors.keys))
     for tensor in file.tensors.values {
@@ -73,7 +73,7 @@ struct Llama2cFileTests {
   }
 
   @Test func cutsAnyRangeOutOfGroups() throws {
-    let file = try Llama2cFile(path: fixture("stories260K/stories260K-q8.bin"))
+    let file = try Llama2cFile(path: Fixtures.path("stories260K/stories260K-q8.bin"))
     let tensor = try #require(file.tensors["layers.3.feed_forward.w2.weight"])
     let whole = try tensor.readAll()
     for range in [0..<1, 1..<64, 63..<65, 64..<128, 100..<400, 11007..<11008, 5..<5] {

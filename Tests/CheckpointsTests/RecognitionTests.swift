@@ -1,12 +1,12 @@
 import Checkpoints
 import OrderedCollections
 import Tensors
+import TestSupport
 import Testing
 
 /// What a path leads to is told from content, never from names.
 struct RecognitionTests {
-  let folder: TestFolder
-  init() throws { folder = try TestFolder() }
+  let folder = TestFolder()
 
   private func recognize(_ bytes: [UInt8]) throws -> CheckpointKind {
     try Checkpoints.recognize(path: try folder.write("model.anything", bytes))
@@ -17,12 +17,12 @@ struct RecognitionTests {
     ("/stories260K.bin", .llama2c), ("/stories260K-q8.bin", .llama2c),
   ])
   func recognizesTheFixtures(name: String, kind: CheckpointKind) throws {
-    #expect(try Checkpoints.recognize(path: fixture("stories260K" + name)) == kind)
-    #expect(try openCheckpoint(path: fixture("stories260K" + name)).readers.count == 47)
+    #expect(try Checkpoints.recognize(path: Fixtures.path("stories260K" + name)) == kind)
+    #expect(try openCheckpoint(path: Fixtures.path("stories260K" + name)).readers.count == 47)
   }
 
   @Test func recognizesByContentWhateverTheName() throws {
-    #expect(try recognize(try contents(fixture("stories260K/stories260K.bin"))) == .llama2c)
+    #expect(try recognize(try contents(Fixtures.path("stories260K/stories260K.bin"))) == .llama2c)
     #expect(try recognize(safetensors("{}")) == .safetensors)
     #expect(try recognize(GGUFBuilder().file) == .gguf)
     #expect(try recognize(bytes("  {\"metadata\":{},\"weight_map\":{\"a\":\"b\"}}")) == .safetensors)
@@ -31,8 +31,8 @@ struct RecognitionTests {
 
   @Test func recognizesDamagedFilesSoThatOpeningSaysWhatIsWrong() throws {
     #expect(try recognize(Array(GGUFBuilder().file[0..<7])) == .gguf)
-    #expect(try recognize(Array(try contents(fixture("stories260K/model.safetensors"))[0..<100])) == .safetensors)
-    #expect(try recognize(Array(try contents(fixture("stories260K/stories260K-q8.bin"))[0..<1000])) == .llama2c)
+    #expect(try recognize(Array(try contents(Fixtures.path("stories260K/model.safetensors"))[0..<100])) == .safetensors)
+    #expect(try recognize(Array(try contents(Fixtures.path("stories260K/stories260K-q8.bin"))[0..<1000])) == .llama2c)
   }
 
   @Test func recognizesPyTorchButDoesNotOpenIt() throws {

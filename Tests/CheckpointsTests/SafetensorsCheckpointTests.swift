@@ -1,12 +1,12 @@
 import Checkpoints
 import OrderedCollections
 import Tensors
+import TestSupport
 import Testing
 
 /// Folders and indexes: SAFETENSORS-9 to 11.
 struct SafetensorsCheckpointTests {
-  let folder: TestFolder
-  init() throws { folder = try TestFolder() }
+  let folder = TestFolder()
 
   /// Writes a shard whose tensors have one byte each.
   private func shard(_ name: String, _ tensors: [(String, UInt8)], metadata: String = "") throws {

@@ -1,6 +1,7 @@
 import Checkpoints
 import OrderedCollections
 import Tensors
+import TestSupport
 import Testing
 
 /// A safetensors file with the given header text and data.
@@ -10,8 +11,7 @@ func safetensors(_ header: String, _ data: [UInt8] = []) -> [UInt8] {
 
 /// Hostile and odd safetensors files: `formats/safetensors.md`.
 struct SafetensorsFileTests {
-  let folder: TestFolder
-  init() throws { folder = try TestFolder() }
+  let folder = TestFolder()
 
   private func open(_ bytes: [UInt8]) throws -> SafetensorsFile {
     try SafetensorsFile(path: try folder.write("model.safetensors", bytes))
@@ -22,7 +22,7 @@ struct SafetensorsFileTests {
   }
 
   @Test func readsTheModelOfTheFixture() throws {
-    let file = try SafetensorsFile(path: fixture("stories260K/model.safetensors"))
+    let file = try SafetensorsFile(path: Fixtures.path("stories260K/model.safetensors"))
     #expect(file.tensors.count == 47)
     let embedding = try #require(file.tensors["model.embed_tokens.weight"])
     #expect(embedding.shape == [512, 64])

@@ -1,6 +1,7 @@
 import Checkpoints
 import OrderedCollections
 import Tensors
+import TestSupport
 import Testing
 
 /// Writing safetensors: SAFETENSORS-12.
@@ -9,16 +10,12 @@ struct SafetensorsWriterTests {
   let path: String
 
   init() throws {
-    folder = try TestFolder()
+    folder = TestFolder()
     path = folder.path + "/out.safetensors"
   }
 
   private func write(_ writer: SafetensorsWriter, raw bytes: [UInt8]) throws {
     try bytes.withUnsafeBytes { try writer.write(raw: $0) }
-  }
-
-  private func write(_ writer: SafetensorsWriter, floats: [Float]) throws {
-    try floats.withUnsafeBufferPointer { try writer.write(floats: $0) }
   }
 
   @Test func writesTheHeaderOfTheRule() throws {
@@ -43,7 +40,7 @@ struct SafetensorsWriterTests {
     let types: [DType] = [.f64, .f32, .f16, .bf16]
     let writer = try SafetensorsWriter(
       path: path, entries: types.map { SafetensorsEntry(name: $0.rawValue, dtype: $0, shape: [7, 1]) })
-    for _ in types { try write(writer, floats: values) }
+    for _ in types { try writer.write(floats: values) }
     try writer.finish()
     let file = try SafetensorsFile(path: path)
     #expect(Array(file.tensors.keys) == types.map(\.rawValue))
@@ -56,7 +53,7 @@ struct SafetensorsWriterTests {
 
   @Test func keepsNaN() throws {
     let writer = try SafetensorsWriter(path: path, entries: [SafetensorsEntry(name: "a", dtype: .bf16, shape: [1])])
-    try write(writer, floats: [.nan])
+    try writer.write(floats: [.nan])
     try writer.finish()
     #expect(try SafetensorsFile(path: path).tensors["a"]?.readAll()[0].isNaN == true)
   }
@@ -67,7 +64,7 @@ struct SafetensorsWriterTests {
       let path = folder.path + "/" + name
       let writer = try SafetensorsWriter(path: path, entries: [SafetensorsEntry(name: "a", dtype: .f16, shape: [values.count])])
       for start in stride(from: 0, to: values.count, by: piece) {
-        try write(writer, floats: Array(values[start..<min(start + piece, values.count)]))
+        try writer.write(floats: Array(values[start..<min(start + piece, values.count)]))
       }
       try writer.finish()
       return try contents(path)
@@ -79,9 +76,9 @@ struct SafetensorsWriterTests {
     let shapes = [[0], [2], [3, 0], [1], [0]]
     let entries = shapes.enumerated().map { SafetensorsEntry(name: "t\($0)", dtype: .f32, shape: $1) }
     let writer = try SafetensorsWriter(path: path, entries: entries)
-    try write(writer, floats: [1, 2])
-    try write(writer, floats: [])
-    try write(writer, floats: [3])
+    try writer.write(floats: [1, 2])
+    try writer.write(floats: [])
+    try writer.write(floats: [3])
     try writer.finish()
     let file = try SafetensorsFile(path: path)
     #expect(file.tensors.count == 5)
@@ -89,7 +86,7 @@ struct SafetensorsWriterTests {
   }
 
   @Test func copiesAModelByteForByteAsItsOwnReaderSeesIt() throws {
-    let model = try SafetensorsCheckpoint(path: fixture("stories260K/model.safetensors"))
+    let model = try SafetensorsCheckpoint(path: Fixtures.path("stories260K/model.safetensors"))
     let entries = model.tensors.values.map { SafetensorsEntry(name: $0.name, dtype: $0.dtype, shape: $0.shape) }
     let writer = try SafetensorsWriter(path: path, entries: entries, metadata: model.metadata)
     for tensor in model.tensors.values { try tensor.withBytes { (bytes) throws(LMToolError) in try writer.write(raw: bytes) } }
@@ -112,7 +109,7 @@ struct SafetensorsWriterTests {
     refuse("SAFETENSORS-5", [SafetensorsEntry(name: "a", dtype: .f64, shape: [1 << 61])])
     refuse("SAFETENSORS-5", [SafetensorsEntry(name: "a", dtype: .u8, shape: [-1])])
     refuse("SAFETENSORS-5", ["a", "b", "c"].map { SafetensorsEntry(name: $0, dtype: .u8, shape: [1 << 62]) })
-    #expect(folder.files.isEmpty)
+    #expect(folder.names.isEmpty)
   }
 
   @Test func leavesNothingBehindWhenElementsAreMissingOrTooMany() throws {
@@ -125,19 +122,19 @@ struct SafetensorsWriterTests {
       }
     }
     attempt { _ in }
-    attempt { try write($0, floats: [1]) }
-    attempt { try write($0, floats: [1, 2, 3]) }
+    attempt { try $0.write(floats: [1]) }
+    attempt { try $0.write(floats: [1, 2, 3]) }
     attempt { try write($0, raw: [UInt8](repeating: 0, count: 9)) }
     attempt { writer in
-      try write(writer, floats: [1, 2])
-      try write(writer, floats: [3])
+      try writer.write(floats: [1, 2])
+      try writer.write(floats: [3])
     }
     attempt { writer in
-      try write(writer, floats: [1, 2])
+      try writer.write(floats: [1, 2])
       try write(writer, raw: [1])
       try write(writer, raw: [1])
     }
-    #expect(folder.files.isEmpty)
+    #expect(folder.names.isEmpty)
   }
 
   @Test func refusesAFolderThatIsNotThere() {

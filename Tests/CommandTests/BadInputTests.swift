@@ -1,6 +1,7 @@
 import Checkpoints
 import OrderedCollections
 import Tensors
+import TestSupport
 import Testing
 
 #if canImport(Glibc)
@@ -11,7 +12,7 @@ import Testing
 
 /// Bad input ends with one sentence and its exit status, and leaves nothing behind.
 struct BadInputTests {
-  let scratch = Scratch()
+  let scratch = TestFolder()
   private let weight = "model.layers.1.mlp.up_proj.weight"
 
   @Test(
@@ -41,21 +42,21 @@ struct BadInputTests {
       ("\u{89}PNG\r\n\u{1A}\n\u{0}\u{0}", "no model that is known"),
     ])
   func whatIsNoModelEndsWith65(content: String, reason: String) throws {
-    let path = try scratch.write(content.unicodeScalars.map { UInt8(truncatingIfNeeded: $0.value) }, "model.bin")
+    let path = try scratch.write("model.bin", content.unicodeScalars.map { UInt8(truncatingIfNeeded: $0.value) })
     #expect(try Outcome("import", path, "-o", scratch.path("out")).failed(65, path, reason))
     #expect(try Outcome("inspect", path).failed(65, path, reason))
     #expect(scratch.names == ["model.bin"])
   }
 
   @Test(arguments: ["stories260K-f32.gguf", "stories260K.bin", "model.safetensors"]) func cutFilesEndWith65(name: String) throws {
-    let whole = try bytes(stories + "/" + name)
+    let whole = try contents(stories + "/" + name)
     let folder = scratch.path("model")
     mkdir(folder, 0o755)
-    try scratch.write(try bytes(stories + "/config.json"), "model/config.json")
+    try scratch.write("model/config.json", try contents(stories + "/config.json"))
     for count in [4, 100, whole.count / 2, whole.count - 1] {
-      let path = try scratch.write(Array(whole.prefix(count)), "model/" + name)
+      let path = try scratch.write("model/" + name, Array(whole.prefix(count)))
       #expect(try Outcome("import", path, "-o", scratch.path("out")).failed(65, path), "\(count) bytes")
-      #expect(try bytes(path) == Array(whole.prefix(count)))
+      #expect(try contents(path) == Array(whole.prefix(count)))
       unlink(path)
     }
     #expect(scratch.names == ["model"])
@@ -92,7 +93,7 @@ struct BadInputTests {
 
   @Test func aPerplexityThatIsNoNumberIsRefused() throws {  // MODEL-5
     try writeStories(to: scratch.path("broken")) { if $0 == "model.norm.weight" { $1[3] = .nan } }
-    let text = fixture("texts/tinystories.txt"), broken = scratch.path("broken")
+    let text = Fixtures.path("texts/tinystories.txt"), broken = scratch.path("broken")
     for models in [[broken, "--tokenizer", stories], [stories, "--against", broken]] {
       let process = try LMToolProcess(arguments: ["eval"] + models + ["--text", text, "--windows", "1", "--json"])
       #expect(process.readOutput() == "")
@@ -102,26 +103,26 @@ struct BadInputTests {
   }
 
   @Test func outputsInTheWayAreRefused() throws {
-    let file = try scratch.write([1], "taken")
+    let file = try scratch.write("taken", [1])
     #expect(try Outcome("import", stories, "-o", file).failed(73, "exists already"))
     #expect(try Outcome("export", stories, "-o", scratch.path).failed(73, scratch.path))
     #expect(try Outcome("export", stories, "-o", scratch.path("no/a.lmz")).failed(73, "does not exist; make it first"))
     #expect(try Outcome("compress", stories, "-o", scratch.path("no/a.lmz")).failed(73, "does not exist; make it first"))
     #expect(try Outcome("logits", stories, "--ids", "1", "-o", scratch.path("no/a")).failed(73, "does not exist"))
     #expect(try Outcome("export", stories, "-o", "").status == 64)
-    #expect(try bytes(file) == [1])
+    #expect(try contents(file) == [1])
     #expect(scratch.names == ["taken"])
   }
 
   @Test func theInputIsNeverTheOutput() throws {
-    let whole = try bytes(stories + "/stories260K-f32.gguf")
-    let path = try scratch.write(whole, "model.gguf")
+    let whole = try contents(stories + "/stories260K-f32.gguf")
+    let path = try scratch.write("model.gguf", whole)
     for arguments in [["export"], ["compress"], ["logits", "--ids", "1"]] {
       let process = try LMToolProcess(arguments: [arguments[0], path, "-o", path] + arguments.dropFirst())
       #expect(process.readError().contains("the output is the input itself"))
       #expect(process.exitStatus() == 64)
     }
-    #expect(try bytes(path) == whole)
+    #expect(try contents(path) == whole)
     #expect(scratch.names == ["model.gguf"])
   }
 

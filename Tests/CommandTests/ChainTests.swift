@@ -1,11 +1,12 @@
 import Checkpoints
 import OrderedCollections
 import Tensors
+import TestSupport
 import Testing
 
 /// The whole chain by its commands, on the model of the repository.
 struct ChainTests {
-  let scratch = Scratch()
+  let scratch = TestFolder()
   /// What the float model says (fixtures/stories260K/generated.txt), and its int8 form too.
   private let story =
     "Once upon a time, there was a little girl named Lily. She loved to play outside in the park. One day, she saw a big, red "
@@ -59,7 +60,7 @@ struct ChainTests {
     #expect(outcome.status == 0)
     #expect(report["choice"]?.string == "int8")
     #expect(report["verification"]?["passed"]?.bool == true)
-    #expect(try report["bytes"]?.int == bytes(scratch.path("a.lmz")).count)
+    #expect(try report["bytes"]?.int == contents(scratch.path("a.lmz")).count)
     #expect(try tell(scratch.path("a.lmz")) == story)
   }
 
@@ -77,7 +78,7 @@ struct ChainTests {
       #expect(
         done(try Outcome("compress", stories, "-o", scratch.path(threads), "--scheme", "int4-g32-min", "--threads", threads)))
     }
-    #expect(try bytes(scratch.path("1")) == bytes(scratch.path("2")))
+    #expect(try contents(scratch.path("1")) == contents(scratch.path("2")))
   }
 
   @Test func ggufAndSafetensorsAreExported() throws {
@@ -92,9 +93,9 @@ struct ChainTests {
     let path = scratch.path("a.lmz")
     #expect(done(try Outcome("compress", stories, "-o", path)))
     #expect(try Outcome("verify", path, "--budget", "100kB").status == 1)
-    var damaged = try bytes(path)
+    var damaged = try contents(path)
     damaged[damaged.count / 2] ^= 1
-    let outcome = try Outcome("verify", try scratch.write(damaged, "damaged.lmz"), "--json")
+    let outcome = try Outcome("verify", try scratch.write("damaged.lmz", damaged), "--json")
     #expect(outcome.status == 1)
     #expect(try outcome.report["passed"]?.bool == false)
   }

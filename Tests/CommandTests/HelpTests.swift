@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 /// Help, completions and version: what a user sees first.
@@ -5,7 +6,7 @@ struct HelpTests {
   /// A file of `Snapshots`. To accept a change: `LMTOOL --help > Tests/CommandTests/Snapshots/help.txt`.
   private func snapshot(_ name: String) throws -> String {
     let folder = #filePath.split(separator: "/", omittingEmptySubsequences: false).dropLast().joined(separator: "/")
-    return String(decoding: try bytes(folder + "/Snapshots/" + name), as: UTF8.self)
+    return String(decoding: try contents(folder + "/Snapshots/" + name), as: UTF8.self)
   }
 
   @Test func helpIsTheSnapshot() throws {
@@ -59,7 +60,7 @@ struct HelpTests {
     #expect(process.exitStatus() == 0)
   }
 
-  @Test(.enabled(if: Scratch.names("/dev").contains("full")))
+  @Test(.enabled(if: TestFolder.names(in: "/dev").contains("full")))
   func aFullStandardOutputEndsWith74() throws {
     let process = try LMToolProcess(arguments: ["inspect", stories], shell: "\"$0\" \"$@\" > /dev/full")
     #expect(process.readError() == "lmtool: error: cannot write to standard output: No space left on device\n")

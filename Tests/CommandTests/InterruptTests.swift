@@ -1,5 +1,6 @@
 import Checkpoints
 import Tensors
+import TestSupport
 import Testing
 
 #if canImport(Glibc)
@@ -10,7 +11,7 @@ import Testing
 
 /// Ctrl-C, and a disk that is full, while a command writes.
 struct InterruptTests {
-  let scratch = Scratch()
+  let scratch = TestFolder()
 
   /// A model whose stages take a second or so: a wide embedding, one layer.
   private func writeLargeModel() throws -> String {
@@ -38,7 +39,7 @@ struct InterruptTests {
        "num_attention_heads": 4, "vocab_size": \(vocabulary), "max_position_embeddings": 64, "rms_norm_eps": 1e-5,
        "tie_word_embeddings": true}
       """
-    try scratch.write(Array(config.utf8), "model/config.json")
+    try scratch.write("model/config.json", config)
     return folder
   }
 

@@ -1,12 +1,13 @@
 import Checkpoints
 import OrderedCollections
 import Tensors
+import TestSupport
 import Testing
 
 /// What commands print for people and machines.
 struct ReportTests {
-  let scratch = Scratch()
-  private let text = fixture("texts/tinystories.txt")
+  let scratch = TestFolder()
+  private let text = Fixtures.path("texts/tinystories.txt")
 
   @Test func evalHasExactlyItsKeys() throws {
     let alone = try Outcome("eval", stories, "--text", text, "--windows", "2", "--json").report
@@ -45,7 +46,7 @@ struct ReportTests {
   }
 
   @Test func brokenTokenizersAreNamed() throws {
-    let path = try scratch.write(Array("{\"model\": 3}".utf8), "tokenizer.json")
+    let path = try scratch.write("tokenizer.json", "{\"model\": 3}")
     #expect(try Outcome("tokenize", path, "text").failed(65, path, "rule TOK-"))
     #expect(try Outcome("tokenize", scratch.path, "text").failed(65, path, "rule TOK-"))
   }
@@ -72,12 +73,12 @@ struct ReportTests {
   }
 
   @Test(arguments: ["llama_mha", "llama3_rope", "mistral_sliding"]) func logitsEqualTheReference(name: String) throws {
-    let oracle = try SafetensorsFile(path: fixture("oracle/\(name)/oracle.safetensors"))
+    let oracle = try SafetensorsFile(path: Fixtures.path("oracle/\(name)/oracle.safetensors"))
     let ids = try #require(oracle.tensors["input_ids"]), expected = try #require(oracle.tensors["logits"])
     let length = ids.shape[1], words = try ids.readAll().prefix(length).map { "\(Int($0))" }
     let path = scratch.path("out.safetensors")
     #expect(
-      try Outcome("logits", fixture("oracle/\(name)"), "--ids", words.joined(separator: " "), "-o", path).status == 0)
+      try Outcome("logits", Fixtures.path("oracle/\(name)"), "--ids", words.joined(separator: " "), "-o", path).status == 0)
     let logits = try #require(try SafetensorsFile(path: path).tensors["logits"])
     #expect(logits.shape == [length, expected.shape[2]] && logits.storage == .plain(.f32))
     let reference = try expected.readAll().prefix(logits.count), values = try logits.readAll()

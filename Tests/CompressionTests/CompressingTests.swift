@@ -4,38 +4,40 @@ import Models
 import OrderedCollections
 import Quantization
 import Tensors
+import TestSupport
 import Testing
 
 /// Compress: the best recipe that fits a budget, or a clear no.
 struct CompressingTests {
-  let scratch = Scratch()
+  let scratch = TestFolder()
 
   private func compress(_ name: String, budget: Int?) throws -> CompressionReport {
     try Compressing.run(try ModelSource.open(stories), to: scratch.path(name), budget: budget)
   }
 
   @Test func theBudgetChoosesTheRecipe() throws {
-    let best = try compress("a.lmz", budget: nil)
-    let middle = try compress("b.lmz", budget: best.bytes - 1)
-    let least = try compress("c.lmz", budget: middle.bytes - 1)
-    #expect([best, middle, least].map(\.choice) == ["int8", "int4 with int8 embedding", "int4"])
-    #expect(best.bytes > middle.bytes && middle.bytes > least.bytes)
-    for (report, name) in zip([best, middle, least], ["a.lmz", "b.lmz", "c.lmz"]) {
+    let names = ["a.lmz", "b.lmz", "c.lmz", "d.lmz"]
+    var reports: [CompressionReport] = []
+    for name in names { reports.append(try compress(name, budget: reports.last.map { $0.bytes - 1 })) }
+    let choices = ["int8", "int4 with minimum, int8 embedding", "int4, int8 embedding", "int4"]
+    #expect(reports.map(\.choice) == choices)
+    for (report, name) in zip(reports, names) {
       #expect(report.verification.passed)
-      #expect(try report.bytes == bytes(scratch.path(name)).count)
+      #expect(try report.bytes == contents(scratch.path(name)).count)
       #expect(report.originalBytes > 1_000_000)
     }
-    #expect(least.tooLarge == ["int8": best.bytes, "int4 with int8 embedding": middle.bytes])
+    let least = reports[3]
+    #expect(least.tooLarge == Dictionary(uniqueKeysWithValues: zip(choices, reports.map(\.bytes)).prefix(3).map { ($0, $1) }))
 
-    let error = #expect(throws: LMToolError.self) { try compress("d.lmz", budget: least.bytes - 1) }
+    let error = #expect(throws: LMToolError.self) { try compress("e.lmz", budget: least.bytes - 1) }
     #expect(error?.code == .usage)
     #expect(error?.message.contains("\(least.bytes)") == true)
-    #expect(scratch.names == ["a.lmz", "b.lmz", "c.lmz"])
+    #expect(scratch.names == names)
   }
 
   @Test func theSameInputGivesTheSameBytes() throws {
     for name in ["a.lmz", "b.lmz"] { _ = try compress(name, budget: 200_000) }
-    #expect(try bytes(scratch.path("a.lmz")) == bytes(scratch.path("b.lmz")))
+    #expect(try contents(scratch.path("a.lmz")) == contents(scratch.path("b.lmz")))
   }
 
   @Test func aGivenRecipeIsTheOnlyOne() throws {
@@ -68,7 +70,7 @@ struct CompressingTests {
   }
 
   @Test func brokenWeightsLeaveNothingBehind() throws {
-    try writeModel(like: try ModelSource.open(stories), to: scratch.path("broken")) {
+    try writeStories(to: scratch.path("broken")) {
       if $0 == "model.layers.4.mlp.down_proj.weight" { $1[0] = .nan }
     }
     let broken = try ModelSource.open(scratch.path("broken"))

@@ -4,12 +4,13 @@ import Models
 import OrderedCollections
 import Quantization
 import Tensors
+import TestSupport
 import Testing
 import Tokenizers
 
 /// Export to `.lmz`: the same bytes every time, the same numbers as its source, and where they come from.
 struct ExportingTests {
-  let scratch = Scratch()
+  let scratch = TestFolder()
   private let recipe = JSONValue.object(["test": .bool(true)])
 
   private func quantized(_ recipe: QuantizationRecipe = .int4) throws -> ModelSource {
@@ -20,7 +21,7 @@ struct ExportingTests {
   @Test func theSameInputGivesTheSameBytes() throws {
     let source = try quantized()
     let sizes = try ["a.lmz", "b.lmz"].map { try Exporting.lmz(source, to: scratch.path($0), recipe: recipe) }
-    let (first, second) = (try bytes(scratch.path("a.lmz")), try bytes(scratch.path("b.lmz")))
+    let (first, second) = (try contents(scratch.path("a.lmz")), try contents(scratch.path("b.lmz")))
     #expect(first == second)
     #expect(sizes == [first.count, first.count])
   }
@@ -65,7 +66,7 @@ struct ExportingTests {
     for (name, hash) in hashes {
       let source = provenance.sources.first { $0.name == name }
       #expect(source?.sha256 == hash)
-      #expect(try source?.size == bytes(stories + "/" + name).count)
+      #expect(try source?.size == contents(stories + "/" + name).count)
     }
     #expect(provenance.recipe == recipe)
     let text = "Once upon a time, café 🙂\n"
@@ -89,8 +90,8 @@ struct ExportingTests {
   }
 
   @Test func whatF16CannotHoldIsNamedAsItIs() throws {  // LMZ-12
-    let source = try ModelSource.open(stories), name = "model.layers.2.mlp.down_proj.weight"
-    try writeModel(like: source, to: scratch.path("large")) { if $0 == name { $1[5] = 70_000 } }
+    let name = "model.layers.2.mlp.down_proj.weight"
+    try writeStories(to: scratch.path("large")) { if $0 == name { $1[5] = 70_000 } }
     let large = try ModelSource.open(scratch.path("large"))
     let error = #expect(throws: LMToolError.self) { try Exporting.lmz(large, to: scratch.path("a.lmz"), recipe: recipe) }
     #expect(error?.place == .tensor(name))
@@ -100,7 +101,7 @@ struct ExportingTests {
   }
 
   @Test func aModelWithoutTokenizerBecomesAnArtifactWithoutOne() throws {
-    _ = try Exporting.lmz(try ModelSource.open(fixture("oracle/llama_gqa_tied")), to: scratch.path("a.lmz"), recipe: recipe)
+    _ = try Exporting.lmz(try ModelSource.open(Fixtures.path("oracle/llama_gqa_tied")), to: scratch.path("a.lmz"), recipe: recipe)
     let artifact = try ModelSource.open(scratch.path("a.lmz"))
     #expect(artifact.tokenizer == nil)
     #expect(#expect(throws: LMToolError.self) { try artifact.makeTokenizer() }?.code == .missingInput)

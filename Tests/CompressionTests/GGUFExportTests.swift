@@ -6,12 +6,13 @@ import Models
 import OrderedCollections
 import Quantization
 import Tensors
+import TestSupport
 import Testing
 import Tokenizers
 
 /// Export to GGUF: grids become ggml's blocks without loss, and the file reads back as the same model.
 struct GGUFExportTests {
-  let scratch = Scratch()
+  let scratch = TestFolder()
 
   private func quantized(_ scheme: String, embedding: String? = nil) throws -> ModelSource {
     let matrices = try #require(GridScheme(name: scheme)), other = try #require(GridScheme(name: embedding ?? scheme))
@@ -21,7 +22,7 @@ struct GGUFExportTests {
   }
 
   private func export(_ source: ModelSource, _ name: String = "a.gguf", type: DType? = nil) throws -> ModelSource {
-    try Exporting.gguf(source, to: scratch.path(name), matrixType: type)
+    _ = try Exporting.gguf(source, to: scratch.path(name), matrixType: type)
     return try ModelSource.open(gguf: scratch.path(name))
   }
 
@@ -74,12 +75,12 @@ struct GGUFExportTests {
   @Test func theSameInputGivesTheSameBytes() throws {
     let source = try quantized("int4-g32-min")
     for name in ["a.gguf", "b.gguf"] { _ = try export(source, name) }
-    #expect(try bytes(scratch.path("a.gguf")) == bytes(scratch.path("b.gguf")))
+    #expect(try contents(scratch.path("a.gguf")) == contents(scratch.path("b.gguf")))
   }
 
   @Test(arguments: ["llama3_rope", "llama_bias_headdim", "llama_linear_rope", "llama_mha", "llama_gqa_tied"])
   func scalingBiasesAndHeadsSurvive(name: String) throws {
-    var source = try ModelSource.open(fixture("oracle/" + name))
+    var source = try ModelSource.open(Fixtures.path("oracle/" + name))
     source.tokenizer = try ModelSource.open(stories).tokenizer
     let exported = try export(source)
     #expect(try values(exported) == values(source))
@@ -89,7 +90,7 @@ struct GGUFExportTests {
 
   @Test(arguments: [Float.nan, .infinity, 65_600]) func weightsThatDoNotFitAreRefused(value: Float) throws {  // MODEL-5
     let name = "model.layers.3.mlp.up_proj.weight"
-    try writeModel(like: try ModelSource.open(stories), to: scratch.path("broken")) { if $0 == name { $1[64] = value } }
+    try writeStories(to: scratch.path("broken")) { if $0 == name { $1[64] = value } }
     var broken = try ModelSource.open(scratch.path("broken"))
     broken.tokenizer = try ModelSource.open(stories).tokenizer
     let error = #expect(throws: LMToolError.self) { try export(broken, type: .f16) }
@@ -101,7 +102,7 @@ struct GGUFExportTests {
   }
 
   @Test func aModelWithoutTokenizerIsRefused() throws {
-    let error = #expect(throws: LMToolError.self) { try export(try ModelSource.open(fixture("oracle/llama_mha"))) }
+    let error = #expect(throws: LMToolError.self) { try export(try ModelSource.open(Fixtures.path("oracle/llama_mha"))) }
     #expect(error?.code == .usage)
     #expect(error?.message.contains("--tokenizer") == true)
     #expect(scratch.names == [])

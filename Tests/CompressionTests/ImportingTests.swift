@@ -4,12 +4,13 @@ import Kernels
 import Models
 import OrderedCollections
 import Tensors
+import TestSupport
 import Testing
 import Tokenizers
 
 /// Import: any checkpoint becomes a model directory with the same numbers.
 struct ImportingTests {
-  let scratch = Scratch()
+  let scratch = TestFolder()
   static let forms = ["", "/model.safetensors", "/stories260K.bin", "/stories260K-f32.gguf", "/stories260K-q8.bin"]
 
   @Test(arguments: forms) func everyFormGivesADirectoryWithEqualTensors(form: String) throws {
@@ -66,13 +67,13 @@ struct ImportingTests {
       try Importing.run(try ModelSource.open(stories + form), to: path)
       #expect(try ModelSource.open(path).makeTokenizer().encode(text) == tokenizer.encode(text))
     }
-    #expect(try bytes(scratch.path("model0/tokenizer.model")) == bytes(stories + "/tokenizer.model"))
+    #expect(try contents(scratch.path("model0/tokenizer.model")) == contents(stories + "/tokenizer.model"))
   }
 
   @Test(arguments: [(Float.nan, "nan"), (.infinity, "inf"), (-.infinity, "-inf")])
   func weightsThatAreNotFiniteAreRefused(value: Float, text: String) throws {  // MODEL-5
-    let source = try ModelSource.open(stories), name = "model.layers.1.mlp.up_proj.weight"
-    try writeModel(like: source, to: scratch.path("broken")) { if $0 == name { $1[70] = value } }
+    let name = "model.layers.1.mlp.up_proj.weight"
+    try writeStories(to: scratch.path("broken")) { if $0 == name { $1[70] = value } }
     let error = #expect(throws: LMToolError.self) {
       try Importing.run(try ModelSource.open(scratch.path("broken")), to: scratch.path("model"))
     }
@@ -84,8 +85,7 @@ struct ImportingTests {
   }
 
   @Test func whatF16CannotHoldIsRefusedWithTheRemedy() throws {  // MODEL-5
-    let source = try ModelSource.open(stories)
-    try writeModel(like: source, to: scratch.path("large")) { if $0 == "model.norm.weight" { $1[0] = 65_600 } }
+    try writeStories(to: scratch.path("large")) { if $0 == "model.norm.weight" { $1[0] = 65_600 } }
     let large = try ModelSource.open(scratch.path("large"))
     let error = #expect(throws: LMToolError.self) { try Importing.run(large, to: scratch.path("model"), type: .f16) }
     #expect(error?.message.contains("choose --dtype bf16 or f32") == true)
@@ -94,11 +94,11 @@ struct ImportingTests {
   }
 
   @Test func anExistingFolderIsLeftAlone() throws {
-    try scratch.write([1, 2, 3], "taken")
+    try scratch.write("taken", [1, 2, 3])
     let source = try ModelSource.open(stories)
     let error = #expect(throws: LMToolError.self) { try Importing.run(source, to: scratch.path("taken")) }
     #expect(error?.code == .cannotCreate)
-    #expect(try bytes(scratch.path("taken")) == [1, 2, 3])
+    #expect(try contents(scratch.path("taken")) == [1, 2, 3])
     #expect(scratch.names == ["taken"])
   }
 

@@ -3,11 +3,12 @@ import Compression
 import Models
 import OrderedCollections
 import Tensors
+import TestSupport
 import Testing
 
 /// What inspect says of a model.
 struct InspectionTests {
-  let scratch = Scratch()
+  let scratch = TestFolder()
 
   @Test func partsAndTypesAddUpToTheModel() throws {
     let report = try ModelReport(try ModelSource.open(stories), withTensors: true, withEntropy: false)
@@ -37,7 +38,7 @@ struct InspectionTests {
 
   @Test func aTensorIsCountedElementByElement() throws {
     let name = "model.layers.0.mlp.up_proj.weight"
-    try writeModel(like: try ModelSource.open(stories), to: scratch.path("model")) {
+    try writeStories(to: scratch.path("model")) {
       guard $0 == name else { return }
       for index in $1.indices { $1[index] = Float(index % 4) - 1 }
       $1[0] = .nan

@@ -3,6 +3,7 @@ import Compression
 import Models
 import OrderedCollections
 import Tensors
+import TestSupport
 import Testing
 
 #if canImport(Glibc)
@@ -13,10 +14,10 @@ import Testing
 
 /// Outputs that would destroy the input, or cannot be made, are refused before any work is done.
 struct OutputPathTests {
-  let scratch = Scratch()
+  let scratch = TestFolder()
 
   private func copy(_ file: String, to name: String) throws -> String {
-    try scratch.write(try bytes(stories + "/" + file), name)
+    try scratch.write(name, try contents(stories + "/" + file))
   }
 
   @Test func theInputIsNeverReplaced() throws {
@@ -24,13 +25,13 @@ struct OutputPathTests {
     symlink(path, scratch.path("link"))
     let source = try ModelSource.open(path)
     for output in [path, scratch.path + "/./model.gguf", scratch.path("link")] {
-      let error = #expect(throws: LMToolError.self) { try Exporting.gguf(source, to: output) }
+      let error = #expect(throws: LMToolError.self) { _ = try Exporting.gguf(source, to: output) }
       #expect(error?.code == .usage)
       #expect(error?.message.contains("the output is the input itself") == true)
       #expect(throws: LMToolError.self) { try Exporting.lmz(source, to: output, recipe: .object([:])) }
       #expect(throws: LMToolError.self) { try Compressing.run(source, to: output, budget: nil) }
     }
-    #expect(try bytes(path) == bytes(stories + "/stories260K-f32.gguf"))
+    #expect(try contents(path) == contents(stories + "/stories260K-f32.gguf"))
     #expect(scratch.names == ["link", "model.gguf"])
   }
 
@@ -55,7 +56,7 @@ struct OutputPathTests {
       if suffix == ".tmp" { #expect(throws: LMToolError.self) { try Importing.run(model, to: scratch.path("model/")) } }
       #expect(try values(try ModelSource.open(scratch.path("model" + suffix))) == values(source))
     }
-    #expect(try bytes(path) == bytes(stories + "/stories260K-f32.gguf"))
+    #expect(try contents(path) == contents(stories + "/stories260K-f32.gguf"))
   }
 
   @Test(arguments: ["", "/"]) func aNameIsNeeded(name: String) throws {

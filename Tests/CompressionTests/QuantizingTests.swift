@@ -5,11 +5,12 @@ import Models
 import OrderedCollections
 import Quantization
 import Tensors
+import TestSupport
 import Testing
 
 /// Quantize: which matrices become integers, and that the model still says the same.
 struct QuantizingTests {
-  let scratch = Scratch()
+  let scratch = TestFolder()
 
   private func scheme(_ name: String) throws -> GridScheme { try #require(GridScheme(name: name)) }
 
@@ -87,10 +88,9 @@ struct QuantizingTests {
   }
 
   @Test(arguments: [Float.nan, .infinity]) func weightsThatAreNotFiniteLeaveNothingBehind(value: Float) throws {  // MODEL-5, Q-12
-    let source = try ModelSource.open(stories)
     for name in ["model.layers.1.mlp.up_proj.weight", "model.norm.weight"] {
-      let scratch = Scratch()
-      try writeModel(like: source, to: scratch.path("broken")) { if $0 == name { $1[3] = value } }
+      let scratch = TestFolder()
+      try writeStories(to: scratch.path("broken")) { if $0 == name { $1[3] = value } }
       let broken = try ModelSource.open(scratch.path("broken"))
       let error = #expect(throws: LMToolError.self) { try Quantizing.run(broken, recipe: .int4, to: scratch.path("quantized")) }
       #expect(error?.code == .badInput)

@@ -4,11 +4,12 @@ import Models
 import OrderedCollections
 import Quantization
 import Tensors
+import TestSupport
 import Testing
 
 /// Verify: PASS for what export writes; FAIL, by the name of the right check, for everything else.
 struct VerifyingTests {
-  let scratch = Scratch()
+  let scratch = TestFolder()
   private let path: String
 
   init() throws {
@@ -55,34 +56,34 @@ struct VerifyingTests {
       report.checks.map(\.name) == [
         "budget", "header and manifest", "hashes, frames and values", "architecture", "tokenizer", "greedy transcript",
       ])
-    #expect(try report.bytes == bytes(path).count)
+    #expect(try report.bytes == contents(path).count)
     #expect(abs(report.bitsPerWeight - Double(8 * report.bytes) / 260_032) < 1e-9)
     #expect(try failures(try rewrite("same.lmz")) == [])
   }
 
   @Test func everyFlippedByteIsFound() throws {
-    let good = try bytes(path)
+    let good = try contents(path)
     for offset in stride(from: 0, to: good.count, by: good.count / 40) {
       var damaged = good
       damaged[offset] ^= 0x10
-      let failed = try failures(try scratch.write(damaged, "damaged.lmz"))
+      let failed = try failures(try scratch.write("damaged.lmz", damaged))
       #expect(failed == ["header and manifest"] || failed.contains("hashes, frames and values"), "offset \(offset): \(failed)")
     }
   }
 
   @Test func aFlippedByteOfThePayloadIsAmongTheHashes() throws {
-    var damaged = try bytes(path)
+    var damaged = try contents(path)
     damaged[damaged.count / 2] ^= 1
-    #expect(try failures(try scratch.write(damaged, "damaged.lmz")).first == "hashes, frames and values")
+    #expect(try failures(try scratch.write("damaged.lmz", damaged)).first == "hashes, frames and values")
   }
 
   @Test func aCutFileFailsAtItsHeader() throws {
-    let good = try bytes(path)
+    let good = try contents(path)
     for count in [1, 7, 8, 63, 64, 1000, good.count / 2, good.count - 1] {
-      let cut = try scratch.write(Array(good.prefix(count)), "cut.lmz")
+      let cut = try scratch.write("cut.lmz", Array(good.prefix(count)))
       #expect(try failures(cut) == ["header and manifest"], "\(count) bytes")
     }
-    #expect(try failures(try scratch.write(good + [0], "long.lmz")) == ["header and manifest"])
+    #expect(try failures(try scratch.write("long.lmz", good + [0])) == ["header and manifest"])
   }
 
   @Test func anotherTranscriptFails() throws {
@@ -107,7 +108,7 @@ struct VerifyingTests {
   }
 
   @Test func theBudgetIsExact() throws {
-    let size = try bytes(path).count
+    let size = try contents(path).count
     #expect(try failures(path, budget: size) == [])
     #expect(try failures(path, budget: size - 1) == ["budget"])
   }

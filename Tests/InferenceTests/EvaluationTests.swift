@@ -1,6 +1,7 @@
 import Inference
 import Models
 import Tensors
+import TestSupport
 import Testing
 import Tokenizers
 

@@ -2,6 +2,7 @@ import Inference
 import Kernels
 import Models
 import Tensors
+import TestSupport
 import Testing
 import Tokenizers
 

@@ -4,6 +4,7 @@ import Kernels
 import Models
 import OrderedCollections
 import Tensors
+import TestSupport
 import Testing
 
 /// Logits and greedy tokens of tiny random models, computed by `transformers` (fixtures/oracle/make_oracle.py).

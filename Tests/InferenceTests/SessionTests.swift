@@ -2,6 +2,7 @@ import Inference
 import Kernels
 import Models
 import Tensors
+import TestSupport
 import Testing
 
 /// One text in progress: what it refuses, and what stays the same to the bit.

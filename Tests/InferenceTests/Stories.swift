@@ -1,6 +1,7 @@
 import Inference
 import Models
 import Tensors
+import TestSupport
 import Testing
 import Tokenizers
 
@@ -10,7 +11,7 @@ struct Stories {
   let model: Transformer
   let tokenizer: Tokenizer
 
-  static let shared = Result { try Stories(try ModelSource.open(safetensors: Fixtures.path("stories260K"))) }
+  static let shared = Result { try Stories(try ModelSource.open(safetensors: stories)) }
 
   init(_ source: ModelSource) throws {
     self.source = source
@@ -45,14 +46,4 @@ extension GenerationOptions {
     GenerationOptions(
       maximumTokens: maximumTokens, contextSize: context, keep: keep, stopStrings: stops, sampling: .greedy)
   }
-}
-
-/// Expects that `body` fails with `code`, and returns the error.
-@discardableResult
-func expectFailure(
-  _ code: LMToolError.Code, sourceLocation: SourceLocation = #_sourceLocation, _ body: () throws -> Void
-) -> LMToolError? {
-  let error = #expect(throws: LMToolError.self, sourceLocation: sourceLocation, performing: body)
-  #expect(error?.code == code, "\(error.map(String.init(describing:)) ?? "no error")", sourceLocation: sourceLocation)
-  return error
 }

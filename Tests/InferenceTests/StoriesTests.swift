@@ -1,5 +1,6 @@
 import Inference
 import Models
+import TestSupport
 import Testing
 import Tokenizers
 

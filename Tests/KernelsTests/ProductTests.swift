@@ -1,25 +1,7 @@
 import CKernels
 import Kernels
+import TestSupport
 import Testing
-
-/// A small deterministic generator (xorshift), so that failures repeat.
-struct Noise {
-  var state: UInt64
-
-  init(_ seed: UInt64) { state = seed &* 0x9E37_79B9_7F4A_7C15 | 1 }
-
-  mutating func next() -> UInt64 {
-    state ^= state << 13
-    state ^= state >> 7
-    state ^= state << 17
-    return state
-  }
-
-  /// A float in -1..<1.
-  mutating func float() -> Float { Float(Int64(bitPattern: next()) >> 40) / Float(1 << 23) }
-
-  mutating func floats(_ count: Int) -> [Float] { (0..<count).map { _ in float() } }
-}
 
 /// Kernels of different instruction sets run one after the other, since the choice is global.
 @Suite(.serialized) struct ProductTests {

@@ -1,5 +1,6 @@
 import Models
 import Tensors
+import TestSupport
 import Testing
 
 /// Every configuration that is refused names its key and the rule.

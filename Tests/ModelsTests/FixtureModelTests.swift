@@ -1,11 +1,12 @@
 import Models
 import Tensors
+import TestSupport
 import Testing
 import Tokenizers
 
 /// One model in five files: the same tensors, whatever the container.
 struct FixtureModelTests {
-  private func reference() throws -> ModelSource { try ModelSource.open(safetensors: fixture("stories260K")) }
+  private func reference() throws -> ModelSource { try ModelSource.open(safetensors: stories) }
 
   private func bits(_ source: ModelSource, _ spec: TensorSpec) throws -> [UInt32] {
     try source.tensor(spec).readAll().map(\.bitPattern)
@@ -19,19 +20,19 @@ struct FixtureModelTests {
   }
 
   @Test func ggufHoldsTheSameTensors() throws {
-    let source = try ModelSource.open(gguf: fixture("stories260K/stories260K-f32.gguf"))
+    let source = try ModelSource.open(gguf: Fixtures.path("stories260K/stories260K-f32.gguf"))
     #expect(source.format == "GGUF v3")
     try expectSameModel(source)
   }
 
   @Test func llama2cHoldsTheSameTensors() throws {
-    let source = try ModelSource.open(llama2c: fixture("stories260K/stories260K.bin"))
+    let source = try ModelSource.open(llama2c: Fixtures.path("stories260K/stories260K.bin"))
     #expect(source.format == "llama2.c v0")
     try expectSameModel(source)
   }
 
   @Test func llama2cInEightBitsIsClose() throws {
-    let source = try ModelSource.open(llama2c: fixture("stories260K/stories260K-q8.bin"))
+    let source = try ModelSource.open(llama2c: Fixtures.path("stories260K/stories260K-q8.bin"))
     let reference = try reference()
     #expect(source.format == "llama2.c v2")
     #expect(source.spec == reference.spec)
@@ -45,8 +46,8 @@ struct FixtureModelTests {
 
   @Test func everyFormHasTheSameTokenizerAndEnd() throws {
     let sources = [
-      try reference(), try .open(gguf: fixture("stories260K/stories260K-f32.gguf")),
-      try .open(llama2c: fixture("stories260K/stories260K.bin")),
+      try reference(), try .open(gguf: Fixtures.path("stories260K/stories260K-f32.gguf")),
+      try .open(llama2c: Fixtures.path("stories260K/stories260K.bin")),
     ]
     // Without runs of spaces: only tokenizer.model says that they become one.
     let text = "Once upon a time, Zoë 😀\nsaid hello."
@@ -58,7 +59,7 @@ struct FixtureModelTests {
   }
 
   @Test func reorderedTensorsReadInAnyPieces() throws {
-    let source = try ModelSource.open(llama2c: fixture("stories260K/stories260K.bin"))
+    let source = try ModelSource.open(llama2c: Fixtures.path("stories260K/stories260K.bin"))
     let query = try source.tensor(source.spec.layers[2].attention.query.weight)
     let whole = try query.readAll()
     for range in [0..<1, 63..<65, 100..<1000, 4095..<4096, 7..<7] {

@@ -2,6 +2,7 @@ import Checkpoints
 import Models
 import OrderedCollections
 import Tensors
+import TestSupport
 import Testing
 
 /// Models in GGUF files made on the spot: what is recovered, and what is refused.
@@ -20,7 +21,7 @@ struct GGUFModelTests {
     var entries = spec.tensors.map { GGUFTensorEntry(name: $0.ggufName, shape: $0.shape, type: .f32) }
     if let divisors { entries.append(GGUFTensorEntry(name: "rope_freqs.weight", shape: [divisors.count], type: .f32)) }
     editTensors(&entries)
-    let folder = try TestFolder()
+    let folder = TestFolder()
     let writer = try GGUFWriter(path: folder.path + "/model.gguf", metadata: metadata, tensors: entries)
     for entry in entries {
       let ramp = (0..<(elementCount(entry.shape) ?? 0)).map(Float.init)

@@ -2,6 +2,7 @@ import Checkpoints
 import Models
 import OrderedCollections
 import Tensors
+import TestSupport
 import Testing
 
 /// Model directories: what is found, and what is said of what is not.
@@ -9,7 +10,7 @@ struct SafetensorsModelTests {
   private func open(
     _ config: JSONValue = tiny(), edit: (inout [SafetensorsEntry]) -> Void = { _ in }
   ) throws -> (source: ModelSource, folder: TestFolder) {
-    let folder = try TestFolder()
+    let folder = TestFolder()
     try writeModel(to: folder, config: config, edit: edit)
     return (try ModelSource.open(safetensors: folder.path), folder)
   }
@@ -45,7 +46,7 @@ struct SafetensorsModelTests {
   }
 
   @Test(arguments: [DType.i8, .u8, .i32, .i64, .bool]) func integersAreNoWeights(type: DType) throws {
-    let folder = try TestFolder()
+    let folder = TestFolder()
     try writeModel(to: folder)
     let entries = try spec().tensors.map { SafetensorsEntry(name: $0.name, dtype: $0.role == .up ? type : .f32, shape: $0.shape) }
     let writer = try SafetensorsWriter(path: folder.path + "/model.safetensors", entries: entries)
@@ -82,7 +83,7 @@ struct SafetensorsModelTests {
   }
 
   @Test func aDirectoryWithoutConfigurationIsNoModel() throws {
-    let folder = try TestFolder()
+    let folder = TestFolder()
     let entry = SafetensorsEntry(name: "a", dtype: .u8, shape: [0])
     try SafetensorsWriter(path: folder.path + "/model.safetensors", entries: [entry]).finish()
     let error = expectFailure(.missingInput) { _ = try ModelSource.open(safetensors: folder.path) }
@@ -90,7 +91,7 @@ struct SafetensorsModelTests {
   }
 
   @Test(arguments: ["", "{", "not json", "[]", "null", "\u{FF}"]) func aConfigurationThatIsNoneIsRefused(text: String) throws {
-    let folder = try TestFolder()
+    let folder = TestFolder()
     try writeModel(to: folder)
     try folder.write("config.json", Array(text.utf8))
     let error = expectFailure(.badInput) { _ = try ModelSource.open(safetensors: folder.path) }
@@ -105,7 +106,7 @@ struct SafetensorsModelTests {
   }
 
   @Test func aBrokenTokenizerIsReportedWhenItIsNeeded() throws {
-    let folder = try TestFolder()
+    let folder = TestFolder()
     try writeModel(to: folder)
     try folder.write("tokenizer.json", Array("{".utf8))
     let source = try ModelSource.open(safetensors: folder.path)
@@ -113,14 +114,14 @@ struct SafetensorsModelTests {
   }
 
   @Test func endTokensComeFromAllFilesAndLieInTheVocabulary() throws {
-    let folder = try TestFolder()
+    let folder = TestFolder()
     try writeModel(to: folder, config: tiny(["eos_token_id": .array([.int(2), .int(99)])]))
     try folder.write("generation_config.json", Array(#"{"eos_token_id": [4, 5]}"#.utf8))
     #expect(try ModelSource.open(safetensors: folder.path).endTokens == [2, 4])
   }
 
   @Test func theChatTemplateIsTheDefaultOne() throws {
-    let folder = try TestFolder()
+    let folder = TestFolder()
     try writeModel(to: folder)
     let several = #"{"chat_template": [{"name": "tool", "template": "T"}, {"name": "default", "template": "D"}]}"#
     try folder.write("tokenizer_config.json", Array(several.utf8))

@@ -1,48 +1,8 @@
 import Checkpoints
 import Models
 import Tensors
+import TestSupport
 import Testing
-
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
-
-/// A folder of its own for the files of one test, removed with this object.
-final class TestFolder {
-  let path: String
-
-  init() throws {
-    var template = Array("/tmp/lmtool-models-XXXXXX".utf8CString)
-    path = try #require(mkdtemp(&template).map { String(cString: $0) })
-  }
-
-  deinit {
-    if let folder = opendir(path) {
-      while let entry = readdir(folder) {
-        let name = withUnsafePointer(to: &entry.pointee.d_name) {
-          $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
-        }
-        unlink(path + "/" + name)
-      }
-      closedir(folder)
-    }
-    rmdir(path)
-  }
-
-  func write(_ name: String, _ bytes: [UInt8]) throws {
-    let file = try OutputFile(path: path + "/" + name)
-    try file.write(bytes)
-    try file.commit()
-  }
-}
-
-/// Where the committed models are.
-func fixture(_ name: String) -> String {
-  let parts = #filePath.split(separator: "/", omittingEmptySubsequences: false)
-  return parts.dropLast(3).joined(separator: "/") + "/fixtures/" + name
-}
 
 /// The smallest LLaMA: one layer, two heads of four, one key-value head, an untied head.
 let tinyConfig: [String: JSONValue] = [
@@ -70,19 +30,8 @@ func writeModel(
   edit(&entries)
   let writer = try SafetensorsWriter(path: folder.path + "/model.safetensors", entries: entries)
   for entry in entries {
-    let floats = (0..<(elementCount(entry.shape) ?? 0)).map(Float.init)
-    try floats.withUnsafeBufferPointer { try writer.write(floats: $0) }
+    try writer.write(floats: (0..<(elementCount(entry.shape) ?? 0)).map(Float.init))
   }
   try writer.finish()
   try folder.write("config.json", try encodeJSON(config))
-}
-
-/// Expects that `body` fails with `code`, and returns the error.
-@discardableResult
-func expectFailure(
-  _ code: LMToolError.Code, sourceLocation: SourceLocation = #_sourceLocation, _ body: () throws -> Void
-) -> LMToolError? {
-  let error = #expect(throws: LMToolError.self, sourceLocation: sourceLocation, performing: body)
-  #expect(error?.code == code, "\(error.map(String.init(describing:)) ?? "no error")", sourceLocation: sourceLocation)
-  return error
 }

@@ -1,5 +1,6 @@
 import Quantization
 import Tensors
+import TestSupport
 import Testing
 
 struct StatisticsTests {

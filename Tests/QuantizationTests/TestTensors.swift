@@ -1,24 +1,12 @@
 import Quantization
 import Tensors
+import TestSupport
 
 #if canImport(Glibc)
   import Glibc
 #else
   import Darwin
 #endif
-
-/// A tensor that is an array of floats.
-struct FloatTensor: TensorReader {
-  var name = "test.weight"
-  let shape: [Int]
-  let floats: [Float]
-  var storage: Storage { .plain(.f32) }
-  var storedBytes: Int { 4 * floats.count }
-
-  func read(_ range: Range<Int>, into output: UnsafeMutableBufferPointer<Float>) throws(LMToolError) {
-    _ = output.update(from: floats[range])
-  }
-}
 
 /// Bytes in memory as a source.
 struct MemoryBytes: ByteSource {
@@ -33,16 +21,10 @@ struct MemoryBytes: ByteSource {
   }
 }
 
-/// Standard normal numbers, the same for the same seed (Box and Muller, from SplitMix64).
+/// Standard normal numbers, the same for the same seed (Box and Muller).
 func gaussians(_ count: Int, seed: UInt64 = 1) -> [Float] {
-  var state = seed
-  func uniform() -> Double {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return (Double((z ^ (z >> 31)) >> 11) + 0.5) / 9_007_199_254_740_992
-  }
+  var noise = Noise(seed)
+  func uniform() -> Double { (Double(noise.next() >> 11) + 0.5) / 9_007_199_254_740_992 }
   return (0..<count).map { _ in Float((-2 * log(uniform())).squareRoot() * cos(2 * .pi * uniform())) }
 }
 

@@ -1,10 +1,11 @@
 import Tensors
+import TestSupport
 import Testing
 
 /// Every length is checked before it is used.
 struct ByteReaderTests {
   private func reader(_ bytes: [UInt8], range: Range<Int>? = nil) throws -> ByteReader {
-    let folder = try TestFolder()
+    let folder = TestFolder()
     return ByteReader(try MappedFile(path: try folder.write("a", bytes)), range: range, rule: "TEST-1")
   }
 

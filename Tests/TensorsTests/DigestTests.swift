@@ -1,4 +1,5 @@
 import Tensors
+import TestSupport
 import Testing
 
 /// SHA-256 against the vectors of FIPS 180-4 and NIST.
@@ -27,7 +28,7 @@ struct DigestTests {
   }
 
   @Test func aFileLargerThanOnePieceHasTheDigestOfItsBytes() throws {
-    let folder = try TestFolder()
+    let folder = TestFolder()
     let content = (0..<(5 << 20)).map { UInt8(truncatingIfNeeded: $0 &* 31) }
     let file = try MappedFile(path: try folder.write("a", content))
     #expect(Digest.hex(of: file) == Digest.hex(content))

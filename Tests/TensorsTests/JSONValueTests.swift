@@ -1,4 +1,5 @@
 import Tensors
+import TestSupport
 import Testing
 
 /// JSON in and out, and errors that name the key.
@@ -65,7 +66,7 @@ struct JSONValueTests {
   }
 
   @Test func errorsOfAFileNameTheFile() throws {
-    let folder = try TestFolder()
+    let folder = TestFolder()
     let path = try folder.write("config.json", bytes("{"))
     let file = try MappedFile(path: path)
     #expect(expectFailure(.badInput) { _ = try decodeJSON(JSONValue.self, file: file) }?.file == path)

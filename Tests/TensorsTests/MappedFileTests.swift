@@ -1,4 +1,5 @@
 import Tensors
+import TestSupport
 import Testing
 
 #if canImport(Glibc)
@@ -10,7 +11,7 @@ import Testing
 /// What can be opened, and what is said of what cannot.
 struct MappedFileTests {
   @Test func bytesAreThoseOfTheFile() throws {
-    let folder = try TestFolder()
+    let folder = TestFolder()
     let file = try MappedFile(path: try folder.write("a", [1, 2, 3, 4]))
     #expect(file.count == 4)
     #expect(file.withBytes(1..<3) { Array($0) } == [2, 3])
@@ -19,7 +20,7 @@ struct MappedFileTests {
   }
 
   @Test func anEmptyFileHasNoBytes() throws {
-    let folder = try TestFolder()
+    let folder = TestFolder()
     let file = try MappedFile(path: try folder.write("a", []))
     #expect(file.count == 0)
     #expect(file.withBytes(0..<0) { $0.count } == 0)
@@ -27,7 +28,7 @@ struct MappedFileTests {
   }
 
   @Test func aMissingFileIsMissing() throws {
-    let folder = try TestFolder()
+    let folder = TestFolder()
     let path = folder.path + "/missing"
     #expect(expectFailure(.missingInput) { _ = try MappedFile(path: path) }?.file == path)
     let file = try folder.write("a", [1])
@@ -35,7 +36,7 @@ struct MappedFileTests {
   }
 
   @Test func foldersDevicesAndPipesAreNoModels() throws {
-    let folder = try TestFolder()
+    let folder = TestFolder()
     let pipe = folder.path + "/pipe"
     try #require(mkfifo(pipe, 0o644) == 0)
     for path in [folder.path, "/dev/null", pipe] {
@@ -45,7 +46,7 @@ struct MappedFileTests {
 
   /// In a process of its own, which gives up the rights of root first.
   @Test func permissionDeniedSaysWhatToDo() async throws {
-    let folder = try TestFolder()
+    let folder = TestFolder()
     let path = try folder.write("a", [1])
     try #require(chmod(path, 0) == 0)
     await #expect(processExitsWith: .exitCode(7)) { [path = path as String] in

@@ -1,4 +1,5 @@
 import Tensors
+import TestSupport
 import Testing
 
 #if canImport(Glibc)
@@ -10,7 +11,7 @@ import Testing
 /// A file appears whole under its name or not at all.
 struct OutputFileTests {
   @Test func appearsWithCommitAndNotBefore() throws {
-    let folder = try TestFolder()
+    let folder = TestFolder()
     let output = try OutputFile(path: folder.path + "/a")
     try output.write(bytes("hello, "))
     try output.write(bytes("world"))
@@ -22,7 +23,7 @@ struct OutputFileTests {
   }
 
   @Test func leavesNothingBehindWhenNotCommitted() throws {
-    let folder = try TestFolder()
+    let folder = TestFolder()
     do {
       let output = try OutputFile(path: folder.path + "/a")
       try output.write(bytes("half"))
@@ -32,7 +33,7 @@ struct OutputFileTests {
   }
 
   @Test func replacesAnExistingFileOnlyOnCommit() throws {
-    let folder = try TestFolder()
+    let folder = TestFolder()
     let path = try folder.write("a", bytes("old"))
     do { try OutputFile(path: path).write(bytes("dropped")) }
     #expect(try contents(path) == bytes("old"))
@@ -44,7 +45,7 @@ struct OutputFileTests {
   }
 
   @Test func overwritesAHeaderInPlace() throws {
-    let folder = try TestFolder()
+    let folder = TestFolder()
     let output = try OutputFile(path: folder.path + "/a")
     try output.write(bytes("....body"))
     try output.overwrite(bytes("head"), at: 0)
@@ -55,7 +56,7 @@ struct OutputFileTests {
   }
 
   @Test func anEmptyFileIsAFile() throws {
-    let folder = try TestFolder()
+    let folder = TestFolder()
     let output = try OutputFile(path: folder.path + "/a")
     try output.write([])
     try output.commit()
@@ -63,14 +64,14 @@ struct OutputFileTests {
   }
 
   @Test func aMissingFolderCannotTakeAFile() throws {
-    let folder = try TestFolder()
+    let folder = TestFolder()
     let path = folder.path + "/missing/a"
     let error = expectFailure(.cannotCreate) { _ = try OutputFile(path: path) }
     #expect(error?.file == path)
   }
 
   @Test func aFolderOrADeviceIsNotReplaced() throws {
-    let folder = try TestFolder()
+    let folder = TestFolder()
     let path = folder.path + "/taken"
     try #require(mkdir(path, 0o755) == 0)
     expectFailure(.cannotCreate) { _ = try OutputFile(path: path) }
@@ -80,13 +81,21 @@ struct OutputFileTests {
   }
 
   #if os(Linux)
-    @Test func aFullDiskIsAnErrorOfOutput() throws {
-      let folder = try TestFolder()
-      try #require(symlink("/dev/full", folder.path + "/a.tmp") == 0)
-      let output = try OutputFile(path: folder.path + "/a")
-      let error = expectFailure(.inputOutput) { try output.write(bytes("more than fits")) }
-      #expect(error?.file == output.path)
-      #expect(output.count == 0)
+    /// In a process of its own, since the limit is the process's.
+    @Test func aFileThatMayNotGrowIsAnErrorOfOutput() async throws {
+      let folder = TestFolder()
+      await #expect(processExitsWith: .exitCode(7)) { [path = folder.path as String] in
+        var limit = rlimit(rlim_cur: 4, rlim_max: 4)
+        signal(SIGXFSZ, SIG_IGN)
+        guard setrlimit(__rlimit_resource_t(RLIMIT_FSIZE.rawValue), &limit) == 0 else { exit(1) }
+        let output = try OutputFile(path: path + "/a")
+        do throws(LMToolError) {
+          try output.write(bytes("more than fits"))
+        } catch {
+          exit(error.code == .inputOutput && error.file == output.path && output.count == 0 ? 7 : 2)
+        }
+        exit(3)
+      }
     }
   #endif
 }

@@ -1,4 +1,5 @@
 import Tensors
+import TestSupport
 import Testing
 
 #if canImport(Glibc)
@@ -16,23 +17,23 @@ struct OutputFolderTests {
   }
 
   @Test func appearsWithCommit() throws {
-    let folder = try TestFolder()
+    let folder = TestFolder()
     let output = try OutputFolder(path: folder.path + "/model")
     try add("config.json", to: output)
     #expect(folder.names == ["model.tmp"])
     try output.commit()
     #expect(folder.names == ["model"])
-    #expect(entries(of: output.path) == ["config.json"])
+    #expect(TestFolder.names(in: output.path) == ["config.json"])
   }
 
   @Test func leavesNothingBehindWhenDropped() throws {
-    let folder = try TestFolder()
+    let folder = TestFolder()
     do { try add("config.json", to: try OutputFolder(path: folder.path + "/model")) }
     #expect(folder.names == [])
   }
 
   @Test func refusesWhatExists() throws {
-    let folder = try TestFolder()
+    let folder = TestFolder()
     try #require(mkdir(folder.path + "/model", 0o755) == 0)
     expectFailure(.cannotCreate) { _ = try OutputFolder(path: folder.path + "/model") }
     let file = try folder.write("file", bytes("mine"))
@@ -42,33 +43,36 @@ struct OutputFolderTests {
   }
 
   @Test func aMissingParentCannotTakeAFolder() throws {
-    let folder = try TestFolder()
+    let folder = TestFolder()
     expectFailure(.cannotCreate) { _ = try OutputFolder(path: folder.path + "/missing/model") }
   }
 
   @Test(arguments: ["/model/", "/model//"]) func slashesAtTheEndAreNoPartOfTheName(suffix: String) throws {
-    let folder = try TestFolder()
+    let folder = TestFolder()
     let output = try OutputFolder(path: folder.path + suffix)
     try output.commit()
     #expect(folder.names == ["model"])
     #expect(output.path == folder.path + "/model")
   }
 
-  @Test func whatACrashLeftIsReplaced() throws {
-    let folder = try TestFolder()
-    try #require(mkdir(folder.path + "/model.tmp", 0o755) == 0)
-    try folder.write("model.tmp/stale", bytes("stale"))
-    let output = try OutputFolder(path: folder.path + "/model")
-    try output.commit()
-    #expect(entries(of: output.path) == [])
+  @Test func whatIsInTheWayIsNeitherUsedNorRemoved() throws {
+    let folder = TestFolder()
+    for name in ["model.tmp", "file.work"] { try #require(mkdir(folder.path + "/" + name, 0o755) == 0) }
+    try folder.write("file.tmp", bytes("mine"))
+    let errors = [
+      expectFailure(.cannotCreate) { _ = try OutputFolder(path: folder.path + "/model") },
+      expectFailure(.cannotCreate) { _ = try OutputFile(path: folder.path + "/file") },
+      expectFailure(.cannotCreate) { _ = try WorkFolder(beside: folder.path + "/file") },
+    ]
+    for error in errors { #expect(error?.message.contains("in the way") == true) }
+    #expect(folder.names == ["file.tmp", "file.work", "model.tmp"])
   }
 
   @Test func aWorkFolderGoesWithItsFiles() throws {
-    let folder = try TestFolder()
+    let folder = TestFolder()
     do {
-      let work = WorkFolder(beside: folder.path + "/model")
-      #expect(folder.names == [])
-      try #require(mkdir(work.path, 0o755) == 0)
+      let work = try WorkFolder(beside: folder.path + "/model")
+      #expect(folder.names == ["model.work"])
       try folder.write("model.work/part", bytes("part"))
       withExtendedLifetime(work) {}
     }
@@ -77,17 +81,16 @@ struct OutputFolderTests {
 
   /// In a process of its own, since the pending files of all tests are one set.
   @Test func anInterruptRemovesEverythingPending() async throws {
-    let folder = try TestFolder()
+    let folder = TestFolder()
     try folder.write("finished", bytes("stays"))
     await #expect(processExitsWith: .exitCode(7)) { [path = folder.path as String] in
       let file = try OutputFile(path: path + "/a")
       let output = try OutputFolder(path: path + "/model")
       let inner = try OutputFile(path: output.path(of: "weights"))
-      let work = WorkFolder(beside: path + "/b")
-      mkdir(work.path, 0o755)
-      guard entries(of: path) == ["a.tmp", "b.work", "finished", "model.tmp"] else { exit(1) }
+      let work = try WorkFolder(beside: path + "/b")
+      guard TestFolder.names(in: path) == ["a.tmp", "b.work", "finished", "model.tmp"] else { exit(1) }
       PendingOutputs.removeAll()
-      guard entries(of: path) == ["finished"] else { exit(2) }
+      guard TestFolder.names(in: path) == ["finished"] else { exit(2) }
       withExtendedLifetime((file, output, inner, work)) {}
       exit(7)
     }

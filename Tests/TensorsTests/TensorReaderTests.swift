@@ -1,4 +1,5 @@
 import Tensors
+import TestSupport
 import Testing
 
 /// Shapes, types, and tensors read whole.

@@ -1,4 +1,5 @@
 import Tensors
+import TestSupport
 import Testing
 import Tokenizers
 
@@ -75,7 +76,7 @@ import Tokenizers
     #expect(tokenizer.encode("a") == [8, 0, 9])
     #expect(tokenizer.encode("a", addSpecial: false) == [0])
     #expect(tokenizer.encode("") == [8, 9])
-    let scratch = try Scratch()
+    let scratch = TestFolder()
     let again = try TokenizerDefinition.read(tokenizerJSON: scratch.write("tokenizer.json", tokenizer.definition.tokenizerJSON()))
     #expect(again == tokenizer.definition)
   }

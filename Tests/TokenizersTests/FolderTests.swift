@@ -1,4 +1,5 @@
 import Tensors
+import TestSupport
 import Testing
 import Tokenizers
 
@@ -8,11 +9,11 @@ import Tokenizers
     #"[{"id":8,"content":"<s>","special":true},{"id":9,"content":"</s>","special":true},{"id":10,"content":"<e>","special":true}]"#
 
   @Test func aFolderWithoutTokenizerHasNone() throws {
-    #expect(try TokenizerDefinition.read(folder: Scratch().path) == nil)
+    #expect(try TokenizerDefinition.read(folder: TestFolder().path) == nil)
   }
 
   @Test func specialTokensAreNamedBesideTheTokenizer() throws {
-    let scratch = try Scratch()
+    let scratch = TestFolder()
     try scratch.write("tokenizer.json", smallJSON(added: added))
     try scratch.write(
       "tokenizer_config.json", #"{"bos_token":{"content":"<s>"},"eos_token":"</s>","pad_token":null,"add_bos_token":true}"#)
@@ -24,7 +25,7 @@ import Tokenizers
   }
 
   @Test func namesAndIDsThatDoNotExistAreRefused() throws {
-    let scratch = try Scratch()
+    let scratch = TestFolder()
     try scratch.write("tokenizer.json", smallJSON(added: added))
     try scratch.write("tokenizer_config.json", #"{"bos_token":"<nope>"}"#)
     let error = try #require(failure { _ = try TokenizerDefinition.read(folder: scratch.path) })
@@ -35,8 +36,8 @@ import Tokenizers
   }
 
   @Test func tokenizerBinNeedsTheNumberOfTokens() throws {
-    let scratch = try Scratch()
-    try scratch.write("tokenizer.bin", Fixtures.bytes("tok512.bin"))
+    let scratch = TestFolder()
+    try scratch.write("tokenizer.bin", contents(Fixtures.path("tokenizers/tok512.bin")))
     #expect(failure { _ = try TokenizerDefinition.read(folder: scratch.path) }?.rule == "TOK-10")
     #expect(try TokenizerDefinition.read(folder: scratch.path, vocabularySize: 512)?.vocabularySize == 512)
   }
@@ -44,7 +45,7 @@ import Tokenizers
   @Test func whatIsWrittenIsReadBackFromAFolder() throws {
     var definition = try Fixtures.smollm()
     (definition.bos, definition.eos, definition.padding) = (1, [2], 2)
-    let scratch = try Scratch()
+    let scratch = TestFolder()
     try scratch.write("tokenizer.json", definition.tokenizerJSON())
     try scratch.write("tokenizer_config.json", definition.tokenizerConfigJSON(chatTemplate: "{{ '\"\n' }}"))
     #expect(try TokenizerDefinition.read(folder: scratch.path) == definition)

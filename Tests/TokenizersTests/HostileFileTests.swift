@@ -1,16 +1,17 @@
 import Tensors
+import TestSupport
 import Testing
 import Tokenizers
 
 /// Rules TOK-9 and TOK-10: broken tokenizer.model and tokenizer.bin files.
 @Suite struct HostileFileTests {
   private func readModel(_ bytes: [UInt8]) throws -> TokenizerDefinition {
-    let scratch = try Scratch()
+    let scratch = TestFolder()
     return try .read(sentencePiece: try scratch.write("tokenizer.model", bytes))
   }
 
   private func readBin(_ bytes: [UInt8], _ size: Int) throws -> TokenizerDefinition {
-    let scratch = try Scratch()
+    let scratch = TestFolder()
     return try .read(llama2c: try scratch.write("tokenizer.bin", bytes), vocabularySize: size)
   }
 
@@ -29,7 +30,7 @@ import Tokenizers
   }
 
   @Test func everyTruncationIsRefusedOrReadsLess() throws {
-    let whole = try Fixtures.bytes("tok512.model")
+    let whole = try contents(Fixtures.path("tokenizers/tok512.model"))
     for length in stride(from: 0, to: whole.count - 1, by: 97) {
       let error = failure { _ = try readModel(Array(whole.prefix(length))) }
       #expect(error?.code == .badInput, "\(length)")
@@ -37,7 +38,7 @@ import Tokenizers
   }
 
   @Test func flippedBytesNeverTrap() throws {
-    var bytes = try Fixtures.bytes("tok512.model")
+    var bytes = try contents(Fixtures.path("tokenizers/tok512.model"))
     for position in stride(from: 0, to: bytes.count, by: 13) {
       bytes[position] ^= 0xFF
       if let definition = try? readModel(bytes) { _ = try? Tokenizer(definition).encode("once upon a time") }
@@ -74,7 +75,7 @@ import Tokenizers
   }
 
   @Test func truncatedAndOversizedTokenizerBinIsRefused() throws {
-    let whole = try Fixtures.bytes("tok512.bin")
+    let whole = try contents(Fixtures.path("tokenizers/tok512.bin"))
     for length in stride(from: 0, to: whole.count, by: 101) {
       #expect(failure { _ = try readBin(Array(whole.prefix(length)), 512) }?.code == .badInput, "\(length)")
     }
@@ -84,7 +85,7 @@ import Tokenizers
   }
 
   @Test func hugeLengthsInTokenizerBinAreRefused() throws {
-    var bytes = try Fixtures.bytes("tok512.bin")
+    var bytes = try contents(Fixtures.path("tokenizers/tok512.bin"))
     bytes.replaceSubrange(8..<12, with: [0xFF, 0xFF, 0xFF, 0x7F])
     #expect(failure { _ = try readBin(bytes, 512) }?.rule == "TOK-10")
     bytes.replaceSubrange(0..<4, with: [0xFF, 0xFF, 0xFF, 0xFF])
@@ -92,7 +93,7 @@ import Tokenizers
   }
 
   @Test func scoresThatAreNoNumbersAreRefused() throws {
-    var bytes = try Fixtures.bytes("tok512.bin")
+    var bytes = try contents(Fixtures.path("tokenizers/tok512.bin"))
     bytes.replaceSubrange(4..<8, with: [0, 0, 0xC0, 0x7F])
     #expect(failure { _ = try readBin(bytes, 512) }?.rule == "TOK-2")
   }

@@ -1,4 +1,5 @@
 import Tensors
+import TestSupport
 import Testing
 import Tokenizers
 
@@ -16,7 +17,7 @@ import Tokenizers
   }
 
   @Test func stringsThatAreNotUTF8AreRefused() throws {
-    let scratch = try Scratch()
+    let scratch = TestFolder()
     let path = try scratch.write("tokenizer.json", Array("{\"model\":\"".utf8) + [0xFF, 0xFE] + Array("\"}".utf8))
     #expect(failure { _ = try TokenizerDefinition.read(tokenizerJSON: path) }?.rule == "TOK-6")
   }

@@ -1,4 +1,5 @@
 import Tensors
+import TestSupport
 import Testing
 import Tokenizers
 
@@ -88,7 +89,7 @@ import Tokenizers
 
   @Test func mergesFromJSONAndScoresFromTheModelAgree() throws {
     let scored = try Fixtures.tok512()
-    let scratch = try Scratch()
+    let scratch = TestFolder()
     let ranked = try TokenizerDefinition.read(tokenizerJSON: scratch.write("tokenizer.json", scored.tokenizerJSON()))
     #expect(ranked.scores.isEmpty && !ranked.merges.isEmpty)
     let throughScores = try Tokenizer(try TokenizerDefinition(gguf: ranked.ggufFields()))

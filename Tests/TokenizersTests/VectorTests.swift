@@ -1,4 +1,5 @@
 import Tensors
+import TestSupport
 import Testing
 import Tokenizers
 
@@ -27,7 +28,7 @@ import Tokenizers
   }
 
   @Test func llama2cFileMakesTheIDsOfItsModelWhereNoSpacesAreRemoved() throws {
-    let tokenizer = try Tokenizer(try .read(llama2c: Fixtures.folder + "tok512.bin", vocabularySize: 512))
+    let tokenizer = try Tokenizer(try .read(llama2c: Fixtures.path("tokenizers/tok512.bin"), vocabularySize: 512))
     let vectors = try Fixtures.vectors().filter {
       !$0.text.contains("  ") && !$0.text.hasPrefix(" ") && !$0.text.hasSuffix(" ") && !$0.text.hasSuffix("▁")
     }
@@ -41,7 +42,7 @@ import Tokenizers
   func everyFormOfATokenizerMakesTheSameIDs(name: String) throws {
     let original = try ["gpt2": Fixtures.gpt2, "smollm": Fixtures.smollm, "tok512": Fixtures.tok512][name]?()
     let definition = try #require(original)
-    let scratch = try Scratch()
+    let scratch = TestFolder()
     let forms = [
       try TokenizerDefinition(serialized: definition.serialized()), try TokenizerDefinition(gguf: definition.ggufFields()),
       try TokenizerDefinition.read(tokenizerJSON: scratch.write("tokenizer.json", definition.tokenizerJSON())),

@@ -2,8 +2,11 @@ import Checkpoints
 import OrderedCollections
 import Tensors
 
-/// Writes the small model into `folder`, with some keys of its configuration and some values of its tensors changed.
-func writeStories(
+/// Writes the model `stories` as F32 into a new folder, with some keys of its configuration and some values of its
+/// tensors changed; `change` gets the name and the elements of every tensor.
+///
+/// - Throws: what reading the fixture and writing throw.
+public func writeStories(
   to folder: String, config keys: [String: JSONValue] = [:], _ change: (String, inout [Float]) -> Void = { _, _ in }
 ) throws(LMToolError) {
   let source = try SafetensorsFile(path: stories + "/model.safetensors")
@@ -14,7 +17,7 @@ func writeStories(
   for tensor in source.tensors.values {
     var values = try tensor.readAll()
     change(tensor.name, &values)
-    try writer.write(raw: values)
+    try writer.write(floats: values)
   }
   try writer.finish()
   let config = try OutputFile(path: output.path(of: "config.json"))
@@ -24,8 +27,14 @@ func writeStories(
 }
 
 extension SafetensorsWriter {
-  fileprivate func write(raw values: [Float]) throws(LMToolError) {
-    let bytes = values.flatMap { value in (0..<4).map { UInt8(truncatingIfNeeded: value.bitPattern >> (8 * UInt32($0))) } }
-    try bytes.withUnsafeBytesTyped { (bytes) throws(LMToolError) in try write(raw: bytes) }
+  /// Appends elements of the current tensor, converted to its type.
+  ///
+  /// - Throws: what the `write` of a buffer throws.
+  public func write(floats: [Float]) throws(LMToolError) {
+    var failure: LMToolError?
+    floats.withUnsafeBufferPointer { buffer in
+      do throws(LMToolError) { try write(floats: buffer) } catch { failure = error }
+    }
+    if let failure { throw failure }
   }
 }
