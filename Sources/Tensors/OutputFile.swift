@@ -15,7 +15,8 @@ public final class OutputFile {
   public private(set) var count = 0
   private let temporary: String
   private var descriptor: Int32
-  private var isCommitted = false
+  /// Whether the temporary file is there and ours to remove.
+  private var isPending = false
 
   /// Creates `PATH.tmp`.
   ///
@@ -30,11 +31,12 @@ public final class OutputFile {
     temporary = path + ".tmp"
     descriptor = PendingOutputs.create(temporary) { open($0, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o644) }
     guard descriptor >= 0 else { throw LMToolError.creating(path, "cannot create the file", temporary: temporary) }
+    isPending = true
   }
 
   deinit {
     if descriptor >= 0 { close(descriptor) }
-    if !isCommitted {
+    if isPending {
       unlink(temporary)
       PendingOutputs.remove(temporary)
     }
@@ -82,7 +84,7 @@ public final class OutputFile {
     guard closed == 0, PendingOutputs.commit(temporary, as: path) else {
       throw LMToolError.system(.cannotCreate, "cannot give the file its final name", file: path)
     }
-    isCommitted = true
+    isPending = false
   }
 
   /// `write(2)`, out of the way of the method of that name.

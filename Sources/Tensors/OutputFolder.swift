@@ -10,7 +10,8 @@ public final class OutputFolder {
   public let path: String
   /// Where files are written until `commit`.
   public let temporary: String
-  private var isCommitted = false
+  /// Whether the temporary folder is there and ours to remove.
+  private var isPending = false
 
   /// Creates `PATH.tmp/`.
   ///
@@ -26,10 +27,11 @@ public final class OutputFolder {
     guard PendingOutputs.create(temporary, by: { mkdir($0, 0o755) }) == 0 else {
       throw LMToolError.creating(path, "cannot create the folder", temporary: temporary)
     }
+    isPending = true
   }
 
   deinit {
-    if !isCommitted {
+    if isPending {
       removeTree(temporary)
       PendingOutputs.remove(temporary)
     }
@@ -43,6 +45,6 @@ public final class OutputFolder {
     guard PendingOutputs.commit(temporary, as: path) else {
       throw LMToolError.system(.cannotCreate, "cannot give the folder its final name", file: path)
     }
-    isCommitted = true
+    isPending = false
   }
 }

@@ -23,7 +23,7 @@ struct InspectionTests {
   }
 
   @Test func anArtifactShowsSchemesEntropyAndProvenance() throws {
-    _ = try Compressing.run(try ModelSource.open(stories), to: scratch.path("a.lmz"), budget: 200_000)
+    _ = try Compressing.run(try ModelSource.open(stories), to: scratch.path("a.lmz"), budget: nil, recipe: .int4)
     let report = try ModelReport(try ModelSource.open(scratch.path("a.lmz")), withTensors: false, withEntropy: true)
     #expect(report.format == "lmz v1")
     #expect(Set(report.types.map(\.name)) == ["F32", "int4-g32", "int8-row"])
