@@ -42,6 +42,31 @@ struct GGUFExportTests {
     }
   }
 
+  /// Q8_0, Q4_0 and Q4_1 pass through codes and all: GGUF to `.lmz` loses nothing.
+  @Test(arguments: ["int8-g32", "int4-g32", "int4-g32-min"]) func codesSurviveTheWayThroughGGUF(scheme: String) throws {
+    let source = try quantized(scheme), exported = try export(source)
+    _ = try Exporting.lmz(exported, to: scratch.path("a.lmz"), recipe: .null)
+    let packed = try ModelSource.open(scratch.path("a.lmz"))
+    for spec in source.spec.tensors where spec.shape.count == 2 && spec.shape[1] % 32 == 0 {
+      let original = try #require(try source.tensor(spec) as? any GridTensorReader).readGrid()
+      #expect(try (try exported.tensor(spec) as? any GridTensorReader)?.readGrid() == original, "\(spec.name)")
+      #expect(try (try packed.tensor(spec) as? any GridTensorReader)?.readGrid() == original, "\(spec.name)")
+    }
+  }
+
+  @Test func whatLlamaCppDoesOtherwiseIsSaid() throws {
+    var source = try ModelSource.open(Fixtures.path("oracle/mistral_sliding"))
+    source.tokenizer = try ModelSource.open(stories).tokenizer
+    let notes = try Exporting.gguf(source, to: scratch.path("window.gguf"))
+    #expect(notes.contains { $0.contains("sliding window of 8 tokens") })
+    #expect(try GGUFFile(path: scratch.path("window.gguf")).metadata["llama.context_length"]?.int == 8)
+    let plain = try Exporting.gguf(try ModelSource.open(stories + "/stories260K.bin"), to: scratch.path("plain.gguf"))
+    #expect(plain == [])
+    let spaces = try Exporting.gguf(try ModelSource.open(stories), to: scratch.path("spaces.gguf"))
+    #expect(spaces.contains { $0.contains("extra spaces") })
+    #expect(try GGUFFile(path: scratch.path("spaces.gguf")).metadata["tokenizer.ggml.remove_extra_whitespaces"]?.bool == true)
+  }
+
   @Test func roleDecidesTheTypeOfMixedModels() throws {
     _ = try export(try quantized("int4-g32", embedding: "int8-row"))
     let file = try GGUFFile(path: scratch.path("a.gguf"))

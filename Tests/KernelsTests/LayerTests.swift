@@ -38,6 +38,38 @@ import Testing
     #expect(abs(logSumExp(x, count: count) - (most + log(total))) < 1e-6 * (1 + abs(most)))
   }
 
+  @Test(arguments: [1, 15, 16, 255, 256, 257, 1000]) func divergenceIsExact(count: Int) {
+    var noise = Noise(UInt64(count))
+    let p = noise.floats(count).map { $0 * 5 }, q = noise.floats(count).map { $0 * 5 }
+    let result = agreed("divergence \(count)") {
+      let sums = (logSumExp(p, count: count), logSumExp(q, count: count))
+      return [Float(divergence(of: p, from: q, count: count, logSums: sums)), Float(sums.0), Float(sums.1)]
+    }
+    let logP = log(p.reduce(0.0) { $0 + exp(Double($1)) }), logQ = log(q.reduce(0.0) { $0 + exp(Double($1)) })
+    let exact = zip(p, q).reduce(0.0) { sum, pair in
+      let (a, b) = (Double(pair.0) - logP, Double(pair.1) - logQ)
+      return sum + exp(a) * (a - b)
+    }
+    #expect(abs(Double(result[0]) - exact) < 1e-5 * (1 + exact))
+    #expect(abs(Double(result[1]) - logP) < 1e-5 && abs(Double(result[2]) - logQ) < 1e-5)
+  }
+
+  @Test(arguments: [1, 255, 256, 257, 600]) func theFirstElementBeyondALimitIsFound(count: Int) {
+    let fine = [Float](repeating: -2, count: count)
+    fine.withUnsafeBufferPointer { #expect(firstElement(beyond: 2, in: $0) == nil) }
+    for (index, value) in [(0, Float.nan), (count / 2, 2.5), (count - 1, -.infinity)] {
+      var broken = fine
+      broken[index] = value
+      broken.withUnsafeBufferPointer { #expect(firstElement(beyond: 2, in: $0) == index) }
+    }
+    [Float]().withUnsafeBufferPointer { #expect(firstElement(beyond: 2, in: $0) == nil) }
+  }
+
+  @Test func theLargestElementIsTheFirstOfEquals() {
+    #expect(argmax([1, 3, 3, -1], count: 4) == 1)
+    #expect(argmax([-5], count: 1) == 0)
+  }
+
   @Test(arguments: [1, 16, 33, 576]) func rmsNormIsExact(count: Int) {
     var noise = Noise(UInt64(count))
     let x = noise.floats(count), weight = noise.floats(count)

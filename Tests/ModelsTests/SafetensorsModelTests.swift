@@ -34,6 +34,13 @@ struct SafetensorsModelTests {
     #expect(error?.rule == "MODEL-3")
   }
 
+  @Test(arguments: ["model.layers.1.mlp.up_proj.weight", "model.layers.12.input_layernorm.weight"])
+  func layersBeyondTheConfigurationAreRefused(name: String) throws {
+    let error = expectFailure(.badInput) { _ = try open { $0.append(SafetensorsEntry(name: name, dtype: .f32, shape: [8])) } }
+    #expect(error?.place == .tensor(name))
+    #expect(error?.rule == "MODEL-7")
+  }
+
   @Test func aWrongShapeIsNamed() throws {
     let name = "model.layers.0.self_attn.k_proj.weight"
     for shape in [[8, 4], [4, 9], [32], [1, 4, 8]] {
