@@ -28,8 +28,8 @@ enum FloatPieces {
       do throws(LMToolError) { try tensor.read(range, into: piece) } catch { throw error.within(file: path) }
       try check(UnsafeBufferPointer(piece), from: start, of: tensor, as: type, path: path, remedy: remedy)
       try body(UnsafeBufferPointer(piece))
+      tensor.discard()  // pages of the file that were read count as memory of the process
     }
-    tensor.discard()
   }
 
   /// Refuses a piece that starts at element `start` and holds what is not finite or, in `type`, would not be (MODEL-5).
