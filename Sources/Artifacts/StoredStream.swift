@@ -87,8 +87,12 @@ struct StoredStream: ByteSource {
     }
   }
 
+  /// Gives the pages of the whole stream back; each frame gives back its own once it is unpacked.
+  func discard() { file.discard(offsets[0]..<offsets[offsets.count - 1]) }
+
   private func unpackFrame(_ index: Int, into output: UnsafeMutableRawBufferPointer) throws(LMToolError) {
     let range = offsets[index]..<offsets[index + 1]
+    defer { file.discard(range) }
     do throws(LMToolError) {
       try file.withBytes(range) { (packed) throws(LMToolError) in try Frame.unpack(packed, into: output) }
     } catch {

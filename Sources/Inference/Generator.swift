@@ -21,7 +21,7 @@ public struct GenerationOptions: Sendable {
   /// Options with these defaults.
   public init(
     maximumTokens: Int? = nil, contextSize: Int = 2048, keep: Int = 0, stopStrings: [String] = [],
-    sampling: SamplingOptions = .init(), cache: CacheFormat = .f32
+    sampling: SamplingOptions = .init(), cache: CacheFormat = .f16
   ) {
     self.maximumTokens = maximumTokens
     self.contextSize = contextSize

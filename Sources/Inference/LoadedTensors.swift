@@ -13,23 +13,29 @@ struct LoadedTensors {
   private let tensors: [String: Loaded]
 
   /// Reads every tensor of the model.
-  init(_ source: ModelSource, progress: ProgressConsumer?) throws(LMToolError) {
+  init(_ source: ModelSource, _ arithmetic: Arithmetic, progress: ProgressConsumer?) throws(LMToolError) {
     let specs = source.spec.tensors
     let loaded = Mutex<[String: Loaded]>([:])
     try ThreadPool.shared.forEach(specs.count) { (index) throws(LMToolError) in
-      let tensor = try Self.load(specs[index], of: source)
+      let tensor = try Self.load(specs[index], of: source, arithmetic)
       loaded.withLock { loaded in
         loaded[specs[index].name] = tensor
         progress?(ProgressUpdate(stage: "load", done: loaded.count, total: specs.count, unit: .tensors))
       }
     }
     tensors = loaded.withLock { $0 }
+    // What was read ahead around the tensors, and what reading needed, is given back before the cache grows.
+    for spec in specs { try source.tensor(spec).discard() }
+    releaseFreeMemory()
   }
 
-  private static func load(_ spec: TensorSpec, of source: ModelSource) throws(LMToolError) -> Loaded {
+  private static func load(
+    _ spec: TensorSpec, of source: ModelSource, _ arithmetic: Arithmetic
+  ) throws(LMToolError) -> Loaded {
     let tensor = try source.tensor(spec)
+    defer { tensor.discard() }  // its pages of the file are not needed again
     do throws(LMToolError) {
-      return spec.shape.count == 2 ? .matrix(try WeightMatrix.load(tensor)) : .vector(try vector(tensor))
+      return spec.shape.count == 2 ? .matrix(try WeightMatrix.load(tensor, arithmetic)) : .vector(try vector(tensor))
     } catch { throw error.within(file: source.path) }
   }
 
@@ -59,10 +65,17 @@ struct LoadedTensors {
     return vector
   }
 
-  /// A matrix with its bias.
-  func linear(_ spec: LinearSpec) throws(LMToolError) -> Linear {
-    let weight = try matrix(spec.weight)
-    guard let bias = spec.bias else { return Linear(weight: weight, bias: nil) }
-    return Linear(weight: weight, bias: try vector(bias))
+  /// Linear layers that read the same activations, as one.
+  func linear(_ specs: LinearSpec...) throws(LMToolError) -> Linear {
+    var matrices: [WeightMatrix] = [], bias: [Float] = []
+    for spec in specs {
+      matrices.append(try matrix(spec.weight))
+      if let own = spec.bias {
+        bias += try vector(own)
+      } else {
+        bias += [Float](repeating: 0, count: spec.outputs)
+      }
+    }
+    return Linear(projection: Projection(matrices), bias: specs.contains { $0.bias != nil } ? bias : nil)
   }
 }

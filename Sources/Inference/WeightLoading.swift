@@ -3,27 +3,35 @@ import Models
 import Quantization
 import Tensors
 
+/// What products with quantized weights compute with.
+public enum Arithmetic: Sendable, CaseIterable {
+  /// Codes stay codes, activations become codes of 8 bits: small and fast.
+  case integer
+  /// Codes become the 32-bit floats they stand for: exact and large, to measure what `integer` costs.
+  case float
+}
+
 extension WeightMatrix {
-  /// Brings a matrix into compute layout: codes stay codes, 16-bit floats stay 16-bit, the rest becomes 32-bit floats.
-  static func load(_ tensor: any TensorReader) throws(LMToolError) -> WeightMatrix {
-    if let grid = tensor as? any GridTensorReader { return load(try grid.readGrid()) }
-    return try loadFloats(tensor)
+  /// Brings a matrix into compute layout: codes stay codes unless `arithmetic` wants floats, 16-bit floats stay 16-bit, the rest
+  /// becomes 32-bit floats.
+  static func load(_ tensor: any TensorReader, _ arithmetic: Arithmetic) throws(LMToolError) -> WeightMatrix {
+    if arithmetic == .integer, let grid = tensor as? any GridTensorReader { return .codes(load(try grid.readGrid())) }
+    return .floats(try loadFloats(tensor))
   }
 
-  private static func load(_ grid: GridTensor) -> WeightMatrix {
+  private static func load(_ grid: GridTensor) -> CodedMatrix {
     let layout = grid.layout, scheme = grid.scheme
-    let format: Format = scheme.bits == 4 ? (scheme.hasMinimum ? .uint4 : .int4) : (scheme.hasMinimum ? .uint8 : .int8)
-    let matrix = WeightMatrix(
-      outputs: layout.rows, inputs: layout.columns, format: format, group: scheme.group ?? (layout.columns + 1) / 2 * 2)
-    grid.codes.withUnsafeBytes { codes in
+    let format: CodedMatrix.Format = scheme.bits == 4 ? (scheme.hasMinimum ? .uint4 : .int4) : scheme.hasMinimum ? .uint8 : .int8
+    let matrix = CodedMatrix(outputs: layout.rows, inputs: layout.columns, format: format, group: scheme.group)
+    grid.codes.withUnsafeBufferPointer { codes in
       grid.scales.withUnsafeBufferPointer { scales in
         grid.minimums.withUnsafeBufferPointer { minimums in
-          ThreadPool.shared.forEach(matrix.blocks) { block in
-            let first = matrix.rows(of: block).lowerBound
+          guard let codes = codes.baseAddress, let scales = scales.baseAddress else { return }
+          ThreadPool.shared.forEach((layout.rows + 31) / 32) { block in
+            let groups = block * 32 * layout.groupsPerRow
             matrix.pack(
-              block: block, rows: codes.baseAddress! + first * layout.bytesPerRow,
-              scales: scales.baseAddress.map { $0 + first * layout.groupsPerRow },
-              minimums: minimums.baseAddress.map { $0 + first * layout.groupsPerRow })
+              block: block, codes: codes + block * 32 * layout.bytesPerRow, scales: scales + groups,
+              minimums: scheme.hasMinimum ? minimums.baseAddress.map { $0 + groups } : nil)
           }
         }
       }
@@ -31,12 +39,12 @@ extension WeightMatrix {
     return matrix
   }
 
-  private static func loadFloats(_ tensor: any TensorReader) throws(LMToolError) -> WeightMatrix {
-    let format: Format = tensor.storage == .plain(.f16) ? .f16 : tensor.storage == .plain(.bf16) ? .bf16 : .f32
-    let columns = tensor.shape[1]
-    let matrix = WeightMatrix(outputs: tensor.shape[0], inputs: columns, format: format)
-    try ThreadPool.shared.forEach(matrix.blocks) { (block) throws(LMToolError) in
-      let rows = matrix.rows(of: block)
+  private static func loadFloats(_ tensor: any TensorReader) throws(LMToolError) -> FloatMatrix {
+    let format: FloatMatrix.Format = tensor.storage == .plain(.f16) ? .f16 : tensor.storage == .plain(.bf16) ? .bf16 : .f32
+    let rows = tensor.shape[0], columns = tensor.shape[1]
+    let matrix = FloatMatrix(outputs: rows, inputs: columns, format: format)
+    try ThreadPool.shared.forEach((rows + 31) / 32) { (block) throws(LMToolError) in
+      let rows = block * 32..<min(rows, block * 32 + 32)
       let count = rows.count * columns
       let floats = UnsafeMutableBufferPointer<Float>.allocate(capacity: count)
       defer { floats.deallocate() }

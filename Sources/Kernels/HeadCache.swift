@@ -58,4 +58,15 @@ public final class HeadCache: Sendable {
   ) {
     withUnsafePointer(to: cache) { lmk_attend($0, query, range.lowerBound, range.upperBound, scale, scores, output) }
   }
+
+  public static func scratchBytes(size: Int) -> Int { 65536 }
+  public func attend(_ queries: UnsafePointer<Float>, stride: Int, heads: Int, tokens: Int, position: Int, window: Int?, scale: Float, softcap: Float?, scratch: UnsafeMutableRawPointer, into output: UnsafeMutablePointer<Float>, outputStride: Int) {
+    let f = scratch.assumingMemoryBound(to: Float.self)
+    for t in 0..<tokens { for h in 0..<heads {
+      for i in 0..<padded { f[i] = i < size ? queries[t * stride + h * size + i] : 0 }
+      let p = position + t
+      attend(f, over: (window.map { max(0, p + 1 - $0) } ?? 0)..<p + 1, scale: scale, scores: f + 1024, into: f + 512)
+      for i in 0..<size { output[t * outputStride + h * size + i] = f[512 + i] }
+    } }
+  }
 }

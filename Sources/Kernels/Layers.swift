@@ -8,9 +8,11 @@ public func rmsNorm(
   for token in 0..<tokens { lmk_rms_norm(x + token * count, weight, epsilon, count, output + token * count) }
 }
 
-/// gate = silu(gate) · up, element by element.
-public func siluProduct(_ gate: UnsafeMutablePointer<Float>, _ up: UnsafePointer<Float>, count: Int) {
-  lmk_silu_product(gate, up, count, gate)
+/// output = silu(gate) · up, element by element. `output` may be `gate`.
+public func siluProduct(
+  _ gate: UnsafePointer<Float>, _ up: UnsafePointer<Float>, count: Int, into output: UnsafeMutablePointer<Float>
+) {
+  lmk_silu_product(gate, up, count, output)
 }
 
 /// x += y.

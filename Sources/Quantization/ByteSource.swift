@@ -10,6 +10,9 @@ public protocol ByteSource: Sendable {
   /// - Precondition: `range` lies within the source and `output` holds exactly `range.count` bytes.
   /// - Throws: `badInput` when the stored form is broken.
   func read(_ range: Range<Int>, into output: UnsafeMutableRawBufferPointer) throws(LMToolError)
+
+  /// Gives back the memory that reading took, where the source keeps any.
+  func discard()
 }
 
 extension ByteSource {

@@ -94,6 +94,13 @@ public struct StoredGridTensor: GridTensorReader {
     _ = target.update(from: grid.dequantized()[skipped..<(skipped + wanted.count)])
   }
 
+  /// Gives back the memory that reading took.
+  public func discard() {
+    codes.discard()
+    scales.discard()
+    minimums?.discard()
+  }
+
   private func grid(rows: Range<Int>) throws(LMToolError) -> GridTensor {
     func scaled(_ width: Int) -> Range<Int> { (rows.lowerBound * width)..<(rows.upperBound * width) }
     let halves = scaled(2 * layout.groupsPerRow)

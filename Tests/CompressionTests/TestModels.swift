@@ -4,9 +4,9 @@ import Models
 import OrderedCollections
 import Tensors
 
-/// The logits of every position.
+/// The logits of every position, computed in floats.
 func logits(_ source: ModelSource, _ ids: [Int32] = [1, 403, 407, 261, 378]) throws -> [Float] {
-  Array(try Session(try Transformer(source), capacity: ids.count).forward(ids, logits: .all))
+  Array(try Session(try Transformer(source, arithmetic: .float), capacity: ids.count).forward(ids, logits: .all))
 }
 
 /// The largest difference, relative to the largest magnitude of `expected`.

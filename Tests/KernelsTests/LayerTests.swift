@@ -89,7 +89,7 @@ import Testing
     let gate = noise.floats(count).map { $0 * 100 }, up = noise.floats(count)
     let result = agreed("silu \(count)") {
       var y = gate
-      siluProduct(&y, up, count: count)
+      siluProduct(gate, up, count: count, into: &y)
       return y
     }
     for index in 0..<count {

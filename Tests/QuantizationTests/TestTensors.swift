@@ -12,6 +12,7 @@ import TestSupport
 struct MemoryBytes: ByteSource {
   let bytes: [UInt8]
   var count: Int { bytes.count }
+  func discard() {}
 
   init(_ bytes: [UInt8]) { self.bytes = bytes }
   init(_ halves: [UInt16]) { bytes = halves.flatMap { [UInt8(truncatingIfNeeded: $0), UInt8($0 >> 8)] } }

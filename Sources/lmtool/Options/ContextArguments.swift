@@ -22,7 +22,7 @@ struct ContextArguments: ParsableArguments {
     help: ArgumentHelp(
       "How to hold keys and values of past tokens. Smaller saves memory in long contexts.",
       valueName: "type"))
-  var kvType = CacheType.f32
+  var kvType = CacheType.f16
 
   @Option(help: ArgumentHelp("Write at most n tokens (default: until the model ends).", valueName: "n"))
   var maxTokens: Int?

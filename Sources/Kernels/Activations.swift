@@ -1,0 +1,37 @@
+import CKernels
+
+/// Rows of floats that matrices are multiplied with, and their codes of 8 bits with a scale for each 32 (`coded.h`), for the
+/// matrices that compute with codes. The buffers are allocated once and hold rows of any width up to the widest.
+public final class Activations {
+  /// [rows][inputs], for whatever `inputs` is at the moment.
+  public let floats: UnsafeMutablePointer<Float>
+  private let codes: UnsafeMutablePointer<Int8>
+  private let scales: UnsafeMutablePointer<Float>
+  private let sums: UnsafeMutablePointer<Int32>
+
+  /// Space for `rows` rows of up to `width` elements.
+  public init(rows: Int, width: Int) {
+    let groups = rows * lmk_coded_groups(width)
+    floats = .allocate(capacity: max(1, rows * width))
+    codes = .allocate(capacity: max(1, groups * 32))
+    scales = .allocate(capacity: max(1, groups))
+    sums = .allocate(capacity: max(1, groups))
+  }
+
+  deinit {
+    floats.deallocate()
+    codes.deallocate()
+    scales.deallocate()
+    sums.deallocate()
+  }
+
+  /// The codes of rows of `inputs` elements.
+  func coded(_ inputs: Int) -> lmk_activations {
+    lmk_activations(groups: lmk_coded_groups(inputs), codes: codes, scales: scales, sums: sums)
+  }
+
+  /// Codes the floats of some rows of `inputs` elements. Rows may be coded in parallel.
+  public func code(_ rows: Range<Int>, inputs: Int) {
+    withUnsafePointer(to: coded(inputs)) { lmk_code_activations(floats, inputs, rows.lowerBound, rows.upperBound, $0) }
+  }
+}

@@ -1,0 +1,61 @@
+/// Matrices that read the same activations, as one: their outputs lie side by side, and one parallel region computes them all.
+public struct Projection: Sendable {
+  /// The matrices, in the order of their outputs.
+  public let matrices: [WeightMatrix]
+  /// Outputs of all matrices.
+  public let outputs: Int
+  /// Columns of every matrix.
+  public let inputs: Int
+  /// Whether any product reads the codes of the activations.
+  public let readsCodes: Bool
+  /// Before which block and which output each matrix starts.
+  private let starts: [(block: Int, output: Int)]
+  private let blocks: Int
+
+  /// Joins `matrices`, which have the same number of columns.
+  public init(_ matrices: [WeightMatrix]) {
+    precondition(!matrices.isEmpty && matrices.allSatisfy { $0.inputs == matrices[0].inputs }, "matrices of different widths")
+    self.matrices = matrices
+    inputs = matrices[0].inputs
+    readsCodes = matrices.contains { $0.readsCodes }
+    var starts: [(block: Int, output: Int)] = []
+    var next = (block: 0, output: 0)
+    for matrix in matrices {
+      starts.append(next)
+      next = (next.block + matrix.blocks, next.output + matrix.outputs)
+    }
+    self.starts = starts
+    (blocks, outputs) = next
+  }
+
+  /// Bytes of memory that the weights occupy.
+  public var bytes: Int { matrices.reduce(0) { $0 + $1.bytes } }
+
+  /// Multiplications below which threads are not worth waking.
+  private static let leastWork = 60_000
+
+  /// y[t] = the outputs of all matrices for row t of `activations`, which hold rows of `inputs` elements, coded if
+  /// `readsCodes`. y: [tokens][outputs].
+  public func multiply(_ activations: Activations, tokens: Int, into y: UnsafeMutablePointer<Float>) {
+    let pool = ThreadPool.shared
+    guard pool.threads > 1, tokens * inputs * outputs > Self.leastWork else {
+      return multiply(activations, tokens: tokens, blocks: 0..<blocks, into: y)
+    }
+    let pieces = min(blocks, 4 * pool.threads)
+    pool.forEach(pieces) { piece in
+      multiply(activations, tokens: tokens, blocks: blocks * piece / pieces..<blocks * (piece + 1) / pieces, into: y)
+    }
+  }
+
+  /// The outputs of some blocks, counted through all matrices.
+  private func multiply(_ activations: Activations, tokens: Int, blocks: Range<Int>, into y: UnsafeMutablePointer<Float>) {
+    for index in matrices.indices {
+      let start = starts[index], count = matrices[index].blocks
+      let mine = blocks.clamped(to: start.block..<start.block + count)
+      guard !mine.isEmpty else { continue }
+      matrices[index].multiply(
+        activations, tokens: tokens, blocks: mine.lowerBound - start.block..<mine.upperBound - start.block,
+        into: y + start.output, stride: outputs)
+    }
+  }
+}
