@@ -10,7 +10,7 @@ public struct ProgressUpdate: Sendable, Equatable {
   public var unit: Unit
 
   /// The units that work is counted in.
-  public enum Unit: String, Sendable { case bytes, tokens, tensors }
+  public enum Unit: String, Sendable { case bytes, tokens, tensors, passes }
 
   /// Makes an update.
   public init(stage: String, done: Int, total: Int, unit: Unit) {

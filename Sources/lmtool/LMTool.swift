@@ -25,7 +25,7 @@ import Compression
     version: Exporting.version,
     subcommands: [
       Import.self, Inspect.self, Quantize.self, Export.self, Verify.self, Compress.self, Run.self, Chat.self, Eval.self,
-      Tokenize.self, Logits.self,
+      Bench.self, Tokenize.self, Logits.self,
     ])
 
   /// What errors of the command line begin with, as all errors do.

@@ -22,7 +22,7 @@ struct BadInputTests {
       ["chat", "nope"], ["eval", "nope", "--text", "x"], ["tokenize", "nope", "a"],
       ["logits", "nope", "--ids", "1", "-o", "OUT"],
       ["run", "STORIES", "-p", "a", "--tokenizer", "nope"], ["eval", "STORIES", "--text", "nope"],
-      ["tokenize", "nope.json", "a"],
+      ["tokenize", "nope.json", "a"], ["bench", "nope"], ["bench", "STORIES", "--compare", "nope"],
     ])
   func whatIsMissingEndsWith66(words: [String]) throws {
     let arguments = words.map {

@@ -30,7 +30,11 @@ struct HelpTests {
           "--stop", "--keep", "--kv-type",
         ]
       ), ("chat", ["--prompt", "--system", "--template", "--keep", "--ctx-size"]),
-      ("eval", ["--text", "--window", "--stride", "--against", "--json"]), ("tokenize", ["--ids", "--decode", "--file"]),
+      ("eval", ["--text", "--window", "--stride", "--against", "--json"]),
+      (
+        "bench",
+        ["--prompt", "--generate", "--depth", "--repetitions", "--threads", "--kv-type", "--kernels", "--compare", "--json"]
+      ), ("tokenize", ["--ids", "--decode", "--file"]),
       ("logits", ["--ids", "--output", "--kv-type"]),
     ])
   func everyCommandExplainsItsOptionsWithAnExample(command: String, options: [String]) throws {

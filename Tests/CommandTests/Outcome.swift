@@ -8,7 +8,10 @@ struct Outcome {
   let status: Int32
 
   /// Runs `lmtool` to its end.
-  init(_ arguments: String...) throws {
+  init(_ arguments: String...) throws { try self.init(arguments: arguments) }
+
+  /// Runs `lmtool` with these arguments to its end.
+  init(arguments: [String]) throws {
     let process = try LMToolProcess(arguments: arguments)
     output = process.readOutput()
     error = process.readError()

@@ -59,7 +59,7 @@ package struct ProgressMeter: Sendable {
   private static func rate(_ rate: Double, _ unit: ProgressUpdate.Unit) -> String {
     switch unit {
     case .bytes: (rate / 1e6).fixed(1) + " MB/s"
-    case .tokens, .tensors: rate.fixed(rate < 10 ? 1 : 0) + " \(unit.rawValue)/s"
+    case .tokens, .tensors, .passes: rate.fixed(rate < 10 ? 1 : 0) + " \(unit.rawValue)/s"
     }
   }
 }

@@ -1,0 +1,162 @@
+import Kernels
+import Models
+import Tensors
+
+/// How fast one kernel runs on the model's own data, at best.
+public struct KernelRate: Sendable, Equatable {
+  /// What it is used for, by the names of GGUF: "attn_q, attn_output"; or "attention".
+  public let name: String
+  /// How the weights are held, or the cache: "int4", "f32".
+  public let format: String
+  /// Rows and columns of the matrix; nil for attention.
+  public let shape: [Int]?
+  /// Positions that were in the cache before, for attention; nil for a matrix.
+  public let depth: Int?
+  /// Tokens at once.
+  public let tokens: Int
+  /// Seconds for one call: one matrix, or the attention of all layers.
+  public let seconds: Double
+  /// Operations of a call, a multiplication and an addition counting as two.
+  public let operations: Double
+  /// Bytes of weights or cache that a call reads.
+  public let bytes: Double
+  /// The arithmetic whose peak is the ceiling of many tokens.
+  public let arithmetic: MachineCeilings.Arithmetic
+
+  /// How much of its ceiling the kernel reaches: of the bandwidth for one token, of the peak for more. Above 1 where the weights
+  /// come from a cache. Nil when the machine has no instruction for the arithmetic.
+  public func fraction(of ceilings: MachineCeilings) -> Double? {
+    tokens == 1 ? bytes / seconds / ceilings.bandwidth : ceilings.peaks[arithmetic].map { operations / seconds / $0 }
+  }
+}
+
+/// Times the kernels one by one: the products as they follow each other in a forward pass, so that every matrix comes from where it
+/// would come from in use, and what attention adds when the cache is filled.
+public struct KernelBenchmark {
+  /// Tokens at once that rates are measured for.
+  public static let tokenCounts = [1, 128]
+
+  private let model: Transformer
+  private let cache: CacheFormat
+  private let cost: TokenCost
+  private let budget: Double
+  private let clock = ContinuousClock()
+
+  /// A benchmark that spends about `seconds` on each number of tokens, and passes over the model at least three times.
+  public init(_ model: Transformer, cache: CacheFormat, seconds: Double = 0.5) {
+    self.model = model
+    self.cache = cache
+    budget = seconds
+    cost = TokenCost(model, cache: cache)
+  }
+
+  /// The rate of every distinct matrix shape with the threads of the shared pool, in the order of the forward pass.
+  public func products(tokens: Int, progress: ProgressConsumer? = nil) -> [KernelRate] {
+    let matrices = model.products
+    let shapes = matrices.map { MatrixShape($0.weight) }
+    let input = buffer(tokens * (matrices.map(\.weight.inputs).max() ?? 1))
+    let output = buffer(tokens * (matrices.map(\.weight.outputs).max() ?? 1))
+    defer { input.deallocate() }
+    defer { output.deallocate() }
+    var best: [MatrixShape: Double] = [:]
+    repeatWithinBudget(stage: "time products of \(tokens)", progress) {
+      var sums: [MatrixShape: Double] = [:]
+      for (shape, matrix) in zip(shapes, matrices) {
+        sums[shape, default: 0] += time { matrix.weight.multiply(input.baseAddress!, tokens: tokens, into: output.baseAddress!) }
+      }
+      best.merge(sums, uniquingKeysWith: min)
+    }
+    return shapes.unique.map { shape in
+      let same = zip(shapes, matrices).filter { $0.0 == shape }.map(\.1)
+      let format = same[0].weight.format
+      return KernelRate(
+        name: same.map(\.role.rawValue).unique.joined(separator: ", "), format: "\(format)",
+        shape: [shape.outputs, shape.inputs], depth: nil, tokens: tokens, seconds: (best[shape] ?? 0) / Double(same.count),
+        operations: 2 * Double(same[0].weight.parameters * tokens), bytes: Double(same[0].weight.bytes),
+        arithmetic: format.isQuantized ? .int8 : .f32)
+    }
+  }
+
+  /// What the attention of all layers costs after `depth` positions: the time of a forward pass there, less that of one at the
+  /// start. Nil where the difference drowns in the rest.
+  ///
+  /// - Throws: `usage` when the cache cannot hold so much.
+  public func attention(
+    depth: Int, tokens: Int, progress: ProgressConsumer? = nil
+  ) throws(LMToolError) -> KernelRate? {
+    let session = Session(model, capacity: depth + tokens, cache: cache), ids = model.randomTokens(tokens)
+    let start = try best(session, ids, progress)
+    try session.forward(model.randomTokens(depth), logits: .none)
+    let end = try best(session, ids, progress)
+    guard end - start > 0.02 * end else { return nil }
+    func added(_ tokens: Int, _ cost: (TokenCost.Attention) -> Int) -> Double {
+      let (before, after) = (BenchmarkTest(.prefill, tokens: tokens), BenchmarkTest(.prefill, tokens: tokens, depth: depth))
+      return self.cost.attention(in: after, cost) - self.cost.attention(in: before, cost)
+    }
+    return KernelRate(
+      name: "attention", format: "\(cache)", shape: nil, depth: depth, tokens: tokens, seconds: end - start,
+      operations: added(tokens, \.operations), bytes: added(1, \.bytes), arithmetic: .f32)
+  }
+
+  /// The least time of a forward pass from where the session is.
+  private func best(_ session: Session, _ ids: [Int32], _ progress: ProgressConsumer?) throws(LMToolError) -> Double {
+    let length = session.length
+    var best = Double.infinity
+    try repeatWithinBudget(stage: "time \(ids.count) after \(length)", progress) { () throws(LMToolError) in
+      session.truncate(to: length)
+      let start = clock.now
+      try session.forward(ids)
+      best = min(best, (clock.now - start).seconds)
+    }
+    session.truncate(to: length)
+    return best
+  }
+
+  /// Works once to warm up, then at least twice and at most 200 times, as the budget allows.
+  private func repeatWithinBudget<Failure: Error>(
+    stage: String, _ progress: ProgressConsumer?, _ work: () throws(Failure) -> Void
+  ) throws(Failure) {
+    let start = clock.now
+    try work()
+    let repetitions = Int(min(200, max(2, budget / max(1e-9, (clock.now - start).seconds))))
+    for repetition in 0..<repetitions {
+      progress?(ProgressUpdate(stage: stage, done: repetition + 1, total: repetitions + 1, unit: .passes))
+      try work()
+    }
+  }
+
+  private func time(_ work: () -> Void) -> Double {
+    let start = clock.now
+    work()
+    return (clock.now - start).seconds
+  }
+
+  /// Floats from -1 to 1.
+  private func buffer(_ count: Int) -> UnsafeMutableBufferPointer<Float> {
+    let buffer = UnsafeMutableBufferPointer<Float>.allocate(capacity: max(1, count))
+    var random = Random(seed: 1)
+    for index in buffer.indices { buffer.initializeElement(at: index, to: Float(2 * random.unit() - 1)) }
+    return buffer
+  }
+}
+
+/// What makes two matrices equal work.
+private struct MatrixShape: Hashable {
+  let outputs: Int
+  let inputs: Int
+  let format: WeightMatrix.Format
+
+  init(_ matrix: WeightMatrix) {
+    outputs = matrix.outputs
+    inputs = matrix.inputs
+    format = matrix.format
+  }
+}
+
+extension Array where Element: Hashable {
+  /// The elements without repetitions, in order.
+  fileprivate var unique: [Element] {
+    var known: Set<Element> = []
+    return filter { known.insert($0).inserted }
+  }
+}
