@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include "isa.h"
 #include "vector.h"
 
 #if defined(__x86_64__)
@@ -54,24 +55,20 @@ LOOP(vnni256, "avx2,avxvnni", 12, __m256i, __m256i, _mm256_dpbusd_avx_epi32)
 LOOP(vnni512, AVX512 ",avx512vnni", 16, __m512i, __m512i, _mm512_dpbusd_epi32)
 LOOP(bf16dot512, AVX512 ",avx512bf16", 16, __m512, __m512bh, _mm512_dpbf16_ps)
 
-static int has_avx2(void) { return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"); }
-
-static int has_avx512(void) { return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw"); }
-
 static loop best_loop(lmk_peak peak) {
   switch (peak) {
     case LMK_PEAK_F32:
-      if (has_avx512()) return (loop){"vfmadd zmm", 16 * 16 * 2, fma512};
-      if (has_avx2()) return (loop){"vfmadd ymm", 12 * 8 * 2, fma256};
+      if (lmk_isa_available(LMK_ISA_AVX512)) return (loop){"vfmadd zmm", 16 * 16 * 2, fma512};
+      if (lmk_isa_available(LMK_ISA_AVX2)) return (loop){"vfmadd ymm", 12 * 8 * 2, fma256};
       break;
     case LMK_PEAK_BF16:
-      if (has_avx512() && __builtin_cpu_supports("avx512bf16")) return (loop){"vdpbf16ps zmm", 16 * 32 * 2, bf16dot512};
+      if (lmk_isa_available(LMK_ISA_AVX512BF16)) return (loop){"vdpbf16ps zmm", 16 * 32 * 2, bf16dot512};
       break;
     case LMK_PEAK_INT8:
-      if (has_avx512() && __builtin_cpu_supports("avx512vnni")) return (loop){"vpdpbusd zmm", 16 * 64 * 2, vnni512};
-      if (has_avx2() && __builtin_cpu_supports("avxvnni")) return (loop){"vpdpbusd ymm", 12 * 32 * 2, vnni256};
-      if (has_avx512()) return (loop){"vpmaddubsw zmm", 16 * 64 * 2, bytes512};
-      if (has_avx2()) return (loop){"vpmaddubsw ymm", 8 * 32 * 2, bytes256};
+      if (lmk_isa_available(LMK_ISA_AVX512VNNI)) return (loop){"vpdpbusd zmm", 16 * 64 * 2, vnni512};
+      if (lmk_isa_available(LMK_ISA_AVX2) && __builtin_cpu_supports("avxvnni")) return (loop){"vpdpbusd ymm", 12 * 32 * 2, vnni256};
+      if (lmk_isa_available(LMK_ISA_AVX512)) return (loop){"vpmaddubsw zmm", 16 * 64 * 2, bytes512};
+      if (lmk_isa_available(LMK_ISA_AVX2)) return (loop){"vpmaddubsw ymm", 8 * 32 * 2, bytes256};
       break;
   }
   return (loop){};
@@ -86,17 +83,7 @@ LOOP(dot128, "dotprod", 24, int32x4_t, int8x16_t, vdotq_s32)
 LOOP(matrix128, "i8mm", 24, int32x4_t, int8x16_t, vmmlaq_s32)
 LOOP(bf16dot128, "bf16", 24, float32x4_t, bfloat16x8_t, vbfdotq_f32)
 
-// What the compiler was told that the processor has.
-#if defined(__ARM_FEATURE_DOTPROD)
-enum { DOTPROD = 1 };
-#else
-enum { DOTPROD = 0 };
-#endif
-#if defined(__ARM_FEATURE_MATMUL_INT8)
-enum { I8MM = 1 };
-#else
-enum { I8MM = 0 };
-#endif
+// Whether the compiler was told that the processor has products of bf16.
 #if defined(__ARM_FEATURE_BF16)
 enum { BF16 = 1 };
 #else
@@ -111,8 +98,8 @@ static loop best_loop(lmk_peak peak) {
       if (BF16) return (loop){"bfdot", 24 * 8 * 2, bf16dot128};
       break;
     case LMK_PEAK_INT8:
-      if (I8MM) return (loop){"smmla", 24 * 32 * 2, matrix128};
-      if (DOTPROD) return (loop){"sdot", 24 * 16 * 2, dot128};
+      if (lmk_isa_available(LMK_ISA_I8MM)) return (loop){"smmla", 24 * 32 * 2, matrix128};
+      if (lmk_isa_available(LMK_ISA_DOTPROD)) return (loop){"sdot", 24 * 16 * 2, dot128};
       return (loop){"smull", 16 * 8 * 2, bytes128};
   }
   return (loop){};
@@ -156,8 +143,8 @@ __attribute__((target(AVX512))) static uint32_t read_avx512(const uint8_t *bytes
 
 uint32_t lmk_read(const void *bytes, size_t size) {
 #if defined(__x86_64__)
-  if (has_avx512()) return read_avx512(bytes, size);
-  if (has_avx2()) return read_avx2(bytes, size);
+  if (lmk_isa_available(LMK_ISA_AVX512)) return read_avx512(bytes, size);
+  if (lmk_isa_available(LMK_ISA_AVX2)) return read_avx2(bytes, size);
 #endif
   return read_body(bytes, size);
 }

@@ -26,7 +26,14 @@ typedef _Float16 h16 __attribute__((vector_size(32)));
     __typeof__(v) value_ = (v);              \
     memcpy((p), &value_, sizeof value_);     \
   } while (0)
-#define LMK_SPLAT(x) ((v16){} + (x))
+#define LMK_SPLAT(x) ((x) - (v16){})  // not + 0: that would have to turn -0 into +0, an instruction for every use
+
+// Lanes of a where the mask has all bits set, of b where it has none.
+#define LMK_SELECT(mask, a, b)                                     \
+  ({                                                               \
+    i16x32 mask_ = (mask);                                         \
+    (v16)((mask_ & (i16x32)(a)) | (~mask_ & (i16x32)(b)));         \
+  })
 
 // The sum of the lanes in the fixed tree of layers.h.
 #define LMK_SUM(v)                                            \

@@ -7,9 +7,10 @@ final class ForwardPass {
   /// Tokens that may go together.
   let batch: Int
   private let model: Transformer
-  private let caches: [[HeadCache]]
-  private let rotary: [RotaryTable]
+  private let width: Int
+  private let layers: [LayerPass]
   private let scratch: Scratch
+  private let threads = ThreadPool.shared.threads
   /// The tokens under way, and the position of the first.
   private var tokens = 0, position = 0
 
@@ -19,31 +20,28 @@ final class ForwardPass {
   init(_ model: Transformer, batch: Int, capacity: Int, cache format: CacheFormat) {
     self.model = model
     self.batch = batch
-    caches = model.spec.layers.map { layer in
-      (0..<layer.attention.keyValueHeads).map { _ in
-        HeadCache(format: format, size: layer.attention.headSize, capacity: capacity)
-      }
-    }
+    width = model.spec.width
     var tables: [RotaryTable] = []
-    rotary = model.spec.layers.map { layer in
-      let (spec, size) = (layer.attention.rotary, layer.attention.headSize)
-      if let known = tables.first(where: { $0.spec == spec && $0.headSize == size }) { return known }
-      tables.append(RotaryTable(spec, headSize: size, positions: capacity))
-      return tables[tables.count - 1]
+    layers = zip(model.spec.layers, model.layers).map { spec, weights in
+      let (rotary, size) = (spec.attention.rotary, spec.attention.headSize)
+      let known = tables.first { $0.spec == rotary && $0.headSize == size }
+      let table = known ?? RotaryTable(rotary, headSize: size, positions: capacity)
+      if known == nil { tables.append(table) }
+      return LayerPass(spec, weights, capacity: capacity, cache: format, rotary: table)
     }
     scratch = Scratch(model.spec, batch: batch)
   }
 
   /// Bytes of cache for one position.
-  var cacheBytesPerPosition: Int { caches.joined().reduce(0) { $0 + $1.bytesPerPosition } }
+  var cacheBytesPerPosition: Int { layers.flatMap(\.caches).reduce(0) { $0 + $1.bytesPerPosition } }
 
   /// Runs tokens of the vocabulary, at most `batch`, through all layers.
   func run(_ ids: ArraySlice<Int32>, at position: Int) {
     tokens = ids.count
     self.position = position
-    let width = model.spec.width, first = ids.startIndex
+    let first = ids.startIndex
     forEachToken { model.embedding.row(Int(ids[first + $0]), into: scratch.residual + $0 * width) }
-    for layer in model.layers.indices {
+    for layer in layers {
       attention(layer)
       mlp(layer)
     }
@@ -52,10 +50,11 @@ final class ForwardPass {
   /// Logits of the last `count` of the `ran` positions that were run last.
   func logits(_ count: Int, of ran: Int) -> Logits {
     guard count > 0 else { return Logits(UnsafeBufferPointer(start: nil, count: 0), owner: scratch) }
-    let width = model.spec.width, start = scratch.residual + (ran - count) * width
+    let start = scratch.residual + (ran - count) * width
     tokens = count
+    let norm = model.spec.finalNorm, weight = model.finalNorm
     forEachToken { token in
-      norm(start + token * width, model.spec.finalNorm, model.finalNorm, token: token)
+      normalize(start + token * width, norm.kind, norm.epsilon, weight, token)
       prepare(token, for: model.head)
     }
     let logits = scratch.logits(count)
@@ -65,84 +64,73 @@ final class ForwardPass {
 
   // MARK: Layers
 
-  private func attention(_ index: Int) {
-    let spec = model.spec.layers[index], weights = model.layers[index], width = model.spec.width
+  private func attention(_ layer: LayerPass) {
     forEachToken { token in
-      norm(scratch.residual + token * width, spec.attentionNorm, weights.attentionNorm, token: token)
-      prepare(token, for: weights.queryKeyValue.projection)
+      normalize(scratch.residual + token * width, layer.attentionNorm, layer.attentionEpsilon, layer.attentionNormWeight, token)
+      prepare(token, for: layer.queryKeyValue.projection)
     }
-    multiply(weights.queryKeyValue)
-    forEachToken { place($0, index) }
-    attend(index)
-    forEachToken { prepare($0, for: weights.output.projection) }
-    multiply(weights.output)
-    addToResidual(weights.output)
+    multiply(layer.queryKeyValue)
+    forEachToken { place($0, layer) }
+    attend(layer)
+    forEachToken { prepare($0, for: layer.output.projection) }
+    multiply(layer.output)
+    addToResidual(layer.output)
   }
 
-  private func mlp(_ index: Int) {
-    let spec = model.spec.layers[index], weights = model.layers[index], width = model.spec.width
+  private func mlp(_ layer: LayerPass) {
     forEachToken { token in
-      norm(scratch.residual + token * width, spec.mlpNorm, weights.mlpNorm, token: token)
-      prepare(token, for: weights.gateUp.projection)
+      normalize(scratch.residual + token * width, layer.mlpNorm, layer.mlpEpsilon, layer.mlpNormWeight, token)
+      prepare(token, for: layer.gateUp.projection)
     }
-    multiply(weights.gateUp)
+    multiply(layer.gateUp)
     forEachToken { token in
-      activate(token, spec.mlp, weights.gateUp)
-      prepare(token, for: weights.down.projection)
+      let gate = scratch.outputs + token * layer.gateUp.projection.outputs
+      layer.gateUp.addBias(gate)
+      let output = scratch.activations.floats + token * layer.channels
+      activate(layer.activation, gate, gate + layer.channels, count: layer.channels, into: output)
+      prepare(token, for: layer.down.projection)
     }
-    multiply(weights.down)
-    addToResidual(weights.down)
+    multiply(layer.down)
+    addToResidual(layer.down)
   }
 
   /// Rotates the queries and keys of a token and stores its keys and values in the cache.
-  private func place(_ token: Int, _ index: Int) {
-    let spec = model.spec.layers[index].attention, heads = caches[index], linear = model.layers[index].queryKeyValue
-    let queries = scratch.outputs + token * linear.projection.outputs
-    linear.addBias(queries)
-    let (cosines, sines) = rotary[index].row(position + token)
-    let keys = queries + spec.heads * spec.headSize, values = keys + spec.keyValueHeads * spec.headSize
-    rotate(queries, heads: spec.heads + spec.keyValueHeads, size: spec.headSize, cosines: cosines, sines: sines)
-    for head in 0..<spec.keyValueHeads {
-      heads[head].store(position + token, key: keys + head * spec.headSize, value: values + head * spec.headSize)
+  private func place(_ token: Int, _ layer: LayerPass) {
+    let queries = scratch.outputs + token * layer.queryKeyValue.projection.outputs
+    layer.queryKeyValue.addBias(queries)
+    let (cosines, sines) = layer.rotary.row(position + token)
+    let keys = queries + layer.heads * layer.headSize, values = keys + layer.keyValueHeads * layer.headSize
+    rotate(queries, heads: layer.heads + layer.keyValueHeads, size: layer.headSize, cosines: cosines, sines: sines)
+    for head in 0..<layer.keyValueHeads {
+      layer.caches[head].store(position + token, key: keys + head * layer.headSize, value: values + head * layer.headSize)
     }
   }
 
   /// Attention of every head, into the activations.
-  private func attend(_ index: Int) {
-    let spec = model.spec.layers[index].attention
+  private func attend(_ layer: LayerPass) {
     let tiles = (tokens + Self.attentionTile - 1) / Self.attentionTile
-    let shared = spec.heads / spec.keyValueHeads
+    let shared = layer.heads / layer.keyValueHeads
     // A head of keys and values is read once for all its queries, unless threads would be left without work.
-    let parts = spec.keyValueHeads * tiles % ThreadPool.shared.threads == 0 || tiles > 4 ? 1 : shared
-    let tasks = tiles * spec.keyValueHeads * parts
-    let isWorthwhile = tokens * spec.heads * spec.headSize * (position + tokens) > 40_000
+    let parts = layer.keyValueHeads * tiles % threads == 0 || tiles > 4 ? 1 : shared
+    let tasks = tiles * layer.keyValueHeads * parts
+    let isWorthwhile = tokens * layer.heads * layer.headSize * (position + tokens) > 40_000
     let pieces = isWorthwhile ? min(tasks, scratch.pieces) : 1
     ThreadPool.shared.forEach(pieces) { piece in
       for task in tasks * piece / pieces..<tasks * (piece + 1) / pieces {
         let tile = task % tiles, group = task / tiles
-        attend(index, head: group * shared / parts, count: shared / parts, tile: tile, scratch: scratch.attention(piece))
+        attend(layer, head: group * shared / parts, count: shared / parts, tile: tile, scratch: scratch.attention(piece))
       }
     }
   }
 
   /// `count` query heads from `head` on, which share a head of keys and values, for the tokens of a tile.
-  private func attend(_ index: Int, head: Int, count: Int, tile: Int, scratch working: UnsafeMutableRawPointer) {
-    let spec = model.spec.layers[index].attention, size = spec.headSize
-    let first = tile * Self.attentionTile, width = spec.heads * size
-    let stride = model.layers[index].queryKeyValue.projection.outputs
-    caches[index][head * spec.keyValueHeads / spec.heads].attend(
-      scratch.outputs + first * stride + head * size, stride: stride, heads: count,
-      tokens: min(Self.attentionTile, tokens - first), position: position + first, window: spec.window, scale: spec.scale,
-      softcap: nil, scratch: working, into: scratch.activations.floats + first * width + head * size, outputStride: width)
-  }
-
-  private func activate(_ token: Int, _ spec: MLPSpec, _ linear: Linear) {
-    let channels = spec.gate.outputs
-    let gate = scratch.outputs + token * linear.projection.outputs
-    linear.addBias(gate)
-    switch spec.activation {
-    case .silu: siluProduct(gate, gate + channels, count: channels, into: scratch.activations.floats + token * channels)
-    }
+  private func attend(_ layer: LayerPass, head: Int, count: Int, tile: Int, scratch working: UnsafeMutableRawPointer) {
+    let first = tile * Self.attentionTile, width = layer.heads * layer.headSize
+    let stride = layer.queryKeyValue.projection.outputs, offset = head * layer.headSize
+    layer.caches[head * layer.keyValueHeads / layer.heads].attend(
+      scratch.outputs + first * stride + offset, stride: stride, heads: count, tokens: min(Self.attentionTile, tokens - first),
+      position: position + first, window: layer.window, scale: layer.scale, softcap: nil, scratch: working,
+      into: scratch.activations.floats + first * width + offset, outputStride: width)
   }
 
   // MARK: Steps
@@ -157,10 +145,10 @@ final class ForwardPass {
   }
 
   /// Norm of one row, into the activations.
-  private func norm(_ x: UnsafePointer<Float>, _ spec: NormSpec, _ weight: [Float], token: Int) {
+  private func normalize(_ x: UnsafePointer<Float>, _ kind: NormSpec.Kind, _ epsilon: Float, _ weight: [Float], _ token: Int) {
     let output = scratch.activations.floats + token * weight.count
-    switch spec.kind {
-    case .rms: rmsNorm(x, weight: weight, epsilon: spec.epsilon, count: weight.count, tokens: 1, into: output)
+    switch kind {
+    case .rms: rmsNorm(x, weight: weight, epsilon: epsilon, count: weight.count, tokens: 1, into: output)
     }
   }
 
@@ -174,7 +162,6 @@ final class ForwardPass {
   }
 
   private func addToResidual(_ linear: Linear) {
-    let width = model.spec.width
     forEachToken { token in
       let outputs = scratch.outputs + token * width
       linear.addBias(outputs)

@@ -52,28 +52,25 @@ public struct KernelBenchmark {
 
   /// The rate of every distinct matrix shape with the threads of the shared pool, in the order of the forward pass.
   public func products(tokens: Int, progress: ProgressConsumer? = nil) -> [KernelRate] {
-    let matrices = model.products
-    let shapes = matrices.map { MatrixShape($0.weight) }
-    let input = buffer(tokens * (matrices.map(\.weight.inputs).max() ?? 1))
-    let output = buffer(tokens * (matrices.map(\.weight.outputs).max() ?? 1))
-    defer { input.deallocate() }
+    let products = model.products, shapes = products.map { ProductShape($0.roles, $0.projection) }
+    let input = activations(tokens, width: products.map(\.projection.inputs).max() ?? 1)
+    let output = UnsafeMutablePointer<Float>.allocate(capacity: tokens * (products.map(\.projection.outputs).max() ?? 1))
     defer { output.deallocate() }
-    var best: [MatrixShape: Double] = [:]
+    var best: [ProductShape: Double] = [:]
     repeatWithinBudget(stage: "time products of \(tokens)", progress) {
-      var sums: [MatrixShape: Double] = [:]
-      for (shape, matrix) in zip(shapes, matrices) {
-        sums[shape, default: 0] += time { matrix.weight.multiply(input.baseAddress!, tokens: tokens, into: output.baseAddress!) }
+      var sums: [ProductShape: Double] = [:]
+      for (shape, product) in zip(shapes, products) {
+        input.code(0..<tokens, inputs: product.projection.inputs)
+        sums[shape, default: 0] += time { product.projection.multiply(input, tokens: tokens, into: output) }
       }
       best.merge(sums, uniquingKeysWith: min)
     }
     return shapes.unique.map { shape in
-      let same = zip(shapes, matrices).filter { $0.0 == shape }.map(\.1)
-      let format = same[0].weight.format
+      let same = zip(shapes, products).filter { $0.0 == shape }.map(\.1.projection)
       return KernelRate(
-        name: same.map(\.role.rawValue).unique.joined(separator: ", "), format: "\(format)",
-        shape: [shape.outputs, shape.inputs], depth: nil, tokens: tokens, seconds: (best[shape] ?? 0) / Double(same.count),
-        operations: 2 * Double(same[0].weight.parameters * tokens), bytes: Double(same[0].weight.bytes),
-        arithmetic: format.isQuantized ? .int8 : .f32)
+        name: shape.name, format: shape.format, shape: [shape.outputs, shape.inputs], depth: nil, tokens: tokens,
+        seconds: (best[shape] ?? 0) / Double(same.count), operations: 2 * Double(same[0].parameters * tokens),
+        bytes: Double(same[0].bytes), arithmetic: same[0].readsCodes ? .int8 : .f32)
     }
   }
 
@@ -131,25 +128,27 @@ public struct KernelBenchmark {
     return (clock.now - start).seconds
   }
 
-  /// Floats from -1 to 1.
-  private func buffer(_ count: Int) -> UnsafeMutableBufferPointer<Float> {
-    let buffer = UnsafeMutableBufferPointer<Float>.allocate(capacity: max(1, count))
+  /// Rows of floats from -1 to 1.
+  private func activations(_ rows: Int, width: Int) -> Activations {
+    let activations = Activations(rows: rows, width: width)
     var random = Random(seed: 1)
-    for index in buffer.indices { buffer.initializeElement(at: index, to: Float(2 * random.unit() - 1)) }
-    return buffer
+    for index in 0..<rows * width { activations.floats[index] = Float(2 * random.unit() - 1) }
+    return activations
   }
 }
 
-/// What makes two matrices equal work.
-private struct MatrixShape: Hashable {
+/// What makes two products equal work.
+private struct ProductShape: Hashable {
+  let name: String
   let outputs: Int
   let inputs: Int
-  let format: WeightMatrix.Format
+  let format: String
 
-  init(_ matrix: WeightMatrix) {
-    outputs = matrix.outputs
-    inputs = matrix.inputs
-    format = matrix.format
+  init(_ roles: [TensorRole], _ projection: Projection) {
+    name = roles.map(\.rawValue).joined(separator: ", ")
+    outputs = projection.outputs
+    inputs = projection.inputs
+    format = projection.matrices.map(\.formatName).unique.joined(separator: ", ")
   }
 }
 

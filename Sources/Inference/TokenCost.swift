@@ -34,13 +34,13 @@ public struct TokenCost: Sendable, Equatable {
 
   /// The cost in a model whose keys and values are held as `cache`.
   public init(_ model: Transformer, cache: CacheFormat) {
-    let matrices = model.products
-    let head = matrices.filter { $0.role == .head }.map(\.weight)
-    let codes = matrices.map(\.weight).filter(\.format.isQuantized)
-    let parameters = matrices.reduce(0) { $0 + $1.weight.parameters }
-    headParameters = head.reduce(0) { $0 + $1.parameters }
+    let products = model.products
+    let matrices = products.flatMap(\.projection.matrices)
+    let codes = matrices.filter(\.readsCodes)
+    let parameters = matrices.reduce(0) { $0 + $1.parameters }
+    headParameters = model.head.parameters
     layerParameters = parameters - headParameters
-    weightBytes = matrices.reduce(0) { $0 + $1.weight.bytes }
+    weightBytes = matrices.reduce(0) { $0 + $1.bytes }
     isQuantized = 2 * codes.reduce(0) { $0 + $1.parameters } > parameters
     attentions = model.spec.layers.map(\.attention).map { spec in
       let position = HeadCache(format: cache, size: spec.headSize, capacity: 1).bytesPerPosition
@@ -84,19 +84,24 @@ public struct TokenCost: Sendable, Equatable {
 }
 
 extension Transformer {
-  /// The matrices that a token is multiplied with, in the order of the forward pass.
-  var products: [(role: TensorRole, weight: WeightMatrix)] {
-    let inLayers = layers.flatMap { layer -> [(role: TensorRole, weight: WeightMatrix)] in
+  /// The products of a token, in the order of the forward pass, with the names of what each joins.
+  var products: [(roles: [TensorRole], projection: Projection)] {
+    let inLayers = layers.flatMap { layer -> [(roles: [TensorRole], projection: Projection)] in
       [
-        (.query, layer.query.weight), (.key, layer.key.weight), (.value, layer.value.weight),
-        (.attentionOutput, layer.output.weight), (.gate, layer.gate.weight), (.up, layer.up.weight), (.down, layer.down.weight),
+        ([.query, .key, .value], layer.queryKeyValue.projection), ([.attentionOutput], layer.output.projection),
+        ([.gate, .up], layer.gateUp.projection), ([.down], layer.down.projection),
       ]
     }
-    return inLayers + [(.head, head)]
+    return inLayers + [([.head], head)]
   }
 }
 
 extension WeightMatrix {
   /// Weights of the matrix.
+  var parameters: Int { outputs * inputs }
+}
+
+extension Projection {
+  /// Weights of all matrices.
   var parameters: Int { outputs * inputs }
 }

@@ -14,24 +14,24 @@ public enum CacheFormat: UInt32, Sendable, CaseIterable {
 public final class HeadCache: Sendable {
   /// Elements of a head.
   public let size: Int
-  /// `size` rounded up to a multiple of 32: what queries and outputs of `attend` hold.
-  public let padded: Int
+  /// Bytes that one position costs, key and value together.
+  public let bytesPerPosition: Int
   private nonisolated(unsafe) let cache: lmk_cache
-  private let rowBytes: Int
 
-  /// Space for `capacity` positions.
+  /// Space for `capacity` positions. It costs memory as positions are stored.
   public init(format: CacheFormat, size: Int, capacity: Int) {
     self.size = size
-    padded = (size + 31) / 32 * 32
-    let format = lmk_cache_format(format.rawValue)
-    rowBytes = lmk_cache_row_bytes(format, padded)
+    let format = lmk_cache_format(format.rawValue), padded = Self.padded(size)
+    let positions = LMK_CACHE_BLOCK, blocks = (capacity + positions - 1) / positions
+    let blockBytes = lmk_cache_block_bytes(format, size), rowBytes = lmk_cache_row_bytes(format, padded)
     let hasScales = format == LMK_CACHE_INT8 || format == LMK_CACHE_INT4
+    bytesPerPosition = blockBytes / positions + rowBytes + (hasScales ? 8 : 0)
     cache = lmk_cache(
       format: format, padded: padded,
-      keys: .allocate(byteCount: capacity * rowBytes, alignment: 64),
+      keys: .allocate(byteCount: blocks * blockBytes, alignment: 64),
       values: .allocate(byteCount: capacity * rowBytes, alignment: 64),
-      key_scales: hasScales ? .allocate(capacity: capacity) : nil,
-      value_scales: hasScales ? .allocate(capacity: capacity) : nil)
+      key_scales: hasScales ? .allocate(capacity: blocks * positions) : nil,
+      value_scales: hasScales ? .allocate(capacity: blocks * positions) : nil)
   }
 
   deinit {
@@ -41,32 +41,34 @@ public final class HeadCache: Sendable {
     cache.value_scales?.deallocate()
   }
 
-  /// Bytes that one position costs, key and value together.
-  public var bytesPerPosition: Int { 2 * rowBytes + (cache.key_scales == nil ? 0 : 8) }
+  private static func padded(_ size: Int) -> Int { (size + 15) / 16 * 16 }
+
+  /// Bytes of scratch that `attend` needs with heads of `size` elements, whatever the tokens and positions; a multiple of 64.
+  public static func scratchBytes(size: Int) -> Int { lmk_attention_scratch_bytes(padded(size)) }
 
   /// Stores the key and value (`size` floats each) of a position.
   public func store(_ position: Int, key: UnsafePointer<Float>, value: UnsafePointer<Float>) {
     withUnsafePointer(to: cache) { lmk_cache_store($0, position, key, value, size) }
   }
 
-  /// output = Σ softmax(scale · query·key) value over the positions of `range`.
+  /// output = Σ softmax(scale · query·key) value for `heads` query heads of `tokens` consecutive positions.
   ///
-  /// `query` and `output` hold `padded` elements, `scores` is scratch for `range.count`.
+  /// The same to the bit for any division of tokens and heads among calls, and any instruction set.
+  ///
+  /// - Parameters:
+  ///   - queries: of token t and head h, `size` floats at t · stride + h · size.
+  ///   - position: that of the first token; each token sees the positions up to its own.
+  ///   - window: how many positions a token sees, its own included; nil for all.
+  ///   - softcap: c turns a score s into c · tanh(s / c).
+  ///   - scratch: `scratchBytes` aligned to 64 bytes, not shared by calls at the same time.
+  ///   - output: laid out like `queries` with `outputStride`; not the queries themselves.
   public func attend(
-    _ query: UnsafePointer<Float>, over range: Range<Int>, scale: Float, scores: UnsafeMutablePointer<Float>,
-    into output: UnsafeMutablePointer<Float>
+    _ queries: UnsafePointer<Float>, stride: Int, heads: Int, tokens: Int, position: Int, window: Int?, scale: Float,
+    softcap: Float?, scratch: UnsafeMutableRawPointer, into output: UnsafeMutablePointer<Float>, outputStride: Int
   ) {
-    withUnsafePointer(to: cache) { lmk_attend($0, query, range.lowerBound, range.upperBound, scale, scores, output) }
-  }
-
-  public static func scratchBytes(size: Int) -> Int { 65536 }
-  public func attend(_ queries: UnsafePointer<Float>, stride: Int, heads: Int, tokens: Int, position: Int, window: Int?, scale: Float, softcap: Float?, scratch: UnsafeMutableRawPointer, into output: UnsafeMutablePointer<Float>, outputStride: Int) {
-    let f = scratch.assumingMemoryBound(to: Float.self)
-    for t in 0..<tokens { for h in 0..<heads {
-      for i in 0..<padded { f[i] = i < size ? queries[t * stride + h * size + i] : 0 }
-      let p = position + t
-      attend(f, over: (window.map { max(0, p + 1 - $0) } ?? 0)..<p + 1, scale: scale, scores: f + 1024, into: f + 512)
-      for i in 0..<size { output[t * outputStride + h * size + i] = f[512 + i] }
-    } }
+    let work = lmk_attention(
+      queries: queries, query_stride: stride, outputs: output, output_stride: outputStride, tokens: tokens, heads: heads,
+      size: size, position: position, window: window ?? 0, scale: scale, softcap: softcap ?? 0)
+    withUnsafePointer(to: cache) { cache in withUnsafePointer(to: work) { lmk_attend(cache, $0, scratch) } }
   }
 }

@@ -8,11 +8,32 @@ public func rmsNorm(
   for token in 0..<tokens { lmk_rms_norm(x + token * count, weight, epsilon, count, output + token * count) }
 }
 
-/// output = silu(gate) · up, element by element. `output` may be `gate`.
-public func siluProduct(
-  _ gate: UnsafePointer<Float>, _ up: UnsafePointer<Float>, count: Int, into output: UnsafeMutablePointer<Float>
+/// output = (x - mean(x)) / sqrt(variance(x) + epsilon) · weight + bias, for one row of `count` elements. `output` may be `x`.
+public func layerNorm(
+  _ x: UnsafePointer<Float>, weight: UnsafePointer<Float>, bias: UnsafePointer<Float>?, epsilon: Float, count: Int,
+  into output: UnsafeMutablePointer<Float>
 ) {
-  lmk_silu_product(gate, up, count, output)
+  lmk_layer_norm(x, weight, bias, epsilon, count, output)
+}
+
+/// The functions between the matrices of an MLP.
+public enum Activation: UInt32, Sendable, CaseIterable {
+  /// x / (1 + exp(-x)).
+  case silu = 0
+  /// x/2 (1 + tanh(sqrt(2/π) (x + 0.044715 x³))), an approximation of `gelu`.
+  case geluTanh = 1
+  /// x/2 (1 + erf(x / sqrt 2)).
+  case gelu = 2
+  /// max(x, 0).
+  case relu = 3
+}
+
+/// output = function(gate) · up, element by element; without `up`, output = function(gate). `output` may be `gate`.
+public func activate(
+  _ function: Activation, _ gate: UnsafePointer<Float>, _ up: UnsafePointer<Float>?, count: Int,
+  into output: UnsafeMutablePointer<Float>
+) {
+  lmk_activate(lmk_activation(function.rawValue), gate, up, count, output)
 }
 
 /// x += y.

@@ -35,6 +35,14 @@ public enum WeightMatrix: Sendable {
     }
   }
 
+  /// How the elements are held: "f16", "int4".
+  public var formatName: String {
+    switch self {
+    case .floats(let matrix): "\(matrix.format)"
+    case .codes(let matrix): "\(matrix.format)"
+    }
+  }
+
   /// Whether the product reads the codes of the activations.
   public var readsCodes: Bool {
     switch self {

@@ -9,19 +9,6 @@ import Testing
 #endif
 
 @Suite(.serialized) struct LayerTests {
-  /// Runs `body` on every instruction set and expects bit-equal floats; returns those of the reference.
-  func agreed(_ what: String, _ body: () -> [Float]) -> [Float] {
-    let usual = InstructionSet.inUse
-    defer { usual.force() }
-    InstructionSet.reference.force()
-    let expected = body()
-    for set in InstructionSet.allCases where set.isAvailable {
-      set.force()
-      #expect(body().map(\.bitPattern) == expected.map(\.bitPattern), "\(what) on \(set)")
-    }
-    return expected
-  }
-
   @Test(arguments: [1, 15, 16, 17, 64, 100, 1000]) func softmaxIsExact(count: Int) {
     var noise = Noise(UInt64(count))
     let x = noise.floats(count).map { $0 * 30 }
@@ -84,40 +71,75 @@ import Testing
     }
   }
 
-  @Test(arguments: [1, 16, 100]) func gatedUnitIsExact(count: Int) {
+  @Test(arguments: [1, 15, 16, 17, 64, 100]) func layerNormIsExact(count: Int) {
     var noise = Noise(UInt64(count))
-    let gate = noise.floats(count).map { $0 * 100 }, up = noise.floats(count)
-    let result = agreed("silu \(count)") {
-      var y = gate
-      siluProduct(gate, up, count: count, into: &y)
-      return y
-    }
-    for index in 0..<count {
-      let exact = Double(gate[index]) / (1 + exp(-Double(gate[index]))) * Double(up[index])
-      #expect(abs(Double(result[index]) - exact) < 1e-6 * (1 + abs(exact)))
+    let x = noise.floats(count).map { $0 + 3 }, weight = noise.floats(count), bias = noise.floats(count)
+    for bias in [bias, nil] {
+      let result = agreed("layer norm \(count)") {
+        var y = x
+        layerNorm(x, weight: weight, bias: bias, epsilon: 1e-5, count: count, into: &y)
+        return y
+      }
+      let mean = x.reduce(0.0) { $0 + Double($1) } / Double(count)
+      let variance = x.reduce(0.0) { $0 + (Double($1) - mean) * (Double($1) - mean) } / Double(count)
+      for index in 0..<count {
+        let exact = (Double(x[index]) - mean) / (variance + 1e-5).squareRoot() * Double(weight[index])
+        #expect(abs(Double(result[index]) - exact - Double(bias?[index] ?? 0)) < 3e-6)
+      }
     }
   }
 
-  @Test(arguments: [(CacheFormat.f32, 1e-5), (.f16, 2e-3), (.int8, 2e-2), (.int4, 0.3)])
-  func attentionMatchesItsDefinition(format: CacheFormat, tolerance: Double) {
-    for size in [16, 24, 64] {
-      var noise = Noise(UInt64(size))
-      let positions = 37
-      let keys = (0..<positions).map { _ in noise.floats(size) }, values = (0..<positions).map { _ in noise.floats(size) }
-      let cache = HeadCache(format: format, size: size, capacity: positions)
-      for position in 0..<positions { cache.store(position, key: keys[position], value: values[position]) }
-      let query = noise.floats(size) + [Float](repeating: 0, count: cache.padded - size)
-      let result = agreed("attention \(format) \(size)") {
-        var scores = [Float](repeating: 0, count: positions), output = [Float](repeating: 0, count: cache.padded)
-        cache.attend(query, over: 3..<positions, scale: 0.25, scores: &scores, into: &output)
-        return output
+  @Test(arguments: Activation.allCases, [1, 16, 100, 1003]) func activationsAreExact(function: Activation, count: Int) {
+    var noise = Noise(UInt64(count))
+    let gate = noise.floats(count).enumerated().map { $1 * ($0 % 2 == 0 ? 100 : 4) }, up = noise.floats(count)
+    for up in [up, nil] {
+      let result = agreed("\(function) \(count)") {
+        var y = gate
+        activate(function, gate, up, count: count, into: &y)
+        return y
       }
-      let weights = (3..<positions).map { p in exp(0.25 * zip(query, keys[p]).reduce(0.0) { $0 + Double($1.0) * Double($1.1) }) }
-      let total = weights.reduce(0, +)
-      for index in 0..<size {
-        let exact = zip(weights, 3..<positions).reduce(0.0) { $0 + $1.0 * Double(values[$1.1][index]) } / total
-        #expect(abs(Double(result[index]) - exact) < tolerance)
+      for index in 0..<count {
+        let x = Double(gate[index])
+        let value =
+          switch function {
+          case .silu: x / (1 + exp(-x))
+          case .gelu: x / 2 * (1 + erf(x / 2.0.squareRoot()))
+          case .geluTanh: x / 2 * (1 + tanh((2 / Double.pi).squareRoot() * (x + 0.044715 * x * x * x)))
+          case .relu: max(x, 0)
+          }
+        let exact = value * Double(up?[index] ?? 1)
+        #expect(abs(Double(result[index]) - exact) < 1e-6 * (1 + abs(exact)), "\(function)(\(x))")
       }
     }
+  }
+
+  @Test(arguments: [(1, 2), (3, 8), (9, 64), (2, 80)]) func rotationsAreExact(heads: Int, size: Int) {
+    var noise = Noise(UInt64(heads * size))
+    let x = noise.floats(heads * size), angles = noise.floats(size / 2).map { $0 * 7 }
+    let cosines = angles.map { Float(cos(Double($0))) }, sines = angles.map { Float(sin(Double($0))) }
+    let result = agreed("rotary \(heads)x\(size)") {
+      var y = x
+      rotate(&y, heads: heads, size: size, cosines: cosines, sines: sines)
+      return y
+    }
+    for head in 0..<heads {
+      for index in 0..<size / 2 {
+        let low = head * size + index, high = low + size / 2
+        let (a, b) = (Double(x[low]), Double(x[high])), (c, s) = (Double(cosines[index]), Double(sines[index]))
+        #expect(abs(Double(result[low]) - (a * c - b * s)) < 3e-7)
+        #expect(abs(Double(result[high]) - (b * c + a * s)) < 3e-7)
+      }
+    }
+  }
+
+  @Test(arguments: [1, 15, 100]) func sumsAreExact(count: Int) {
+    var noise = Noise(UInt64(count))
+    let x = noise.floats(count), y = noise.floats(count)
+    let result = agreed("add \(count)") {
+      var sum = x
+      add(&sum, y, count: count)
+      return sum
+    }
+    #expect(result == zip(x, y).map(+))
   }
 }

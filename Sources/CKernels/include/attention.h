@@ -1,28 +1,28 @@
-// Attention of one query head over one key-value head of a cache, in four storage formats.
+// Attention of many queries over one key-value head of a cache, causal, with the softmax computed while the keys go by
+// (Milakov and Gimelshein 2018; Dao et al. 2022): no scores of the whole context.
 #pragma once
-#include <stddef.h>
-#include <stdint.h>
+#include "cache.h"
 
-typedef enum { LMK_CACHE_F32 = 0, LMK_CACHE_F16 = 1, LMK_CACHE_INT8 = 2, LMK_CACHE_INT4 = 3 } lmk_cache_format;
+// The chunk of positions after which the softmax is brought up to date. Chunks start at multiples of it, so the
+// arithmetic of a query depends on its own position alone, not on the queries beside it.
+enum { LMK_ATTENTION_CHUNK = 128 };
 
-// The keys and values of one key-value head. Rows are positions; a row holds `padded` elements (a multiple of 32, the
-// ones past the head size zero). int8 and int4 rows have one scale each; int4 byte i of each 16 holds element i of 32 in
-// the low and element i + 16 in the high nibble, as code + 8.
+// `tokens` consecutive positions, each with `heads` query heads that share the key-value head.
 typedef struct {
-  lmk_cache_format format;
-  size_t padded;
-  void *keys;
-  void *values;
-  float *key_scales;
-  float *value_scales;
-} lmk_cache;
+  const float *queries;  // head h of token t: `size` floats at t * query_stride + h * size
+  size_t query_stride;
+  float *outputs;        // likewise; not the queries
+  size_t output_stride;
+  size_t tokens, heads, size;
+  size_t position;       // of the first token
+  size_t window;         // a token sees this many positions, itself included; 0 for all
+  float scale;
+  float softcap;         // c makes a score s c * tanh(s / c); 0 for none
+} lmk_attention;
 
-// Bytes of a row.
-size_t lmk_cache_row_bytes(lmk_cache_format format, size_t padded);
+// Bytes of scratch of one call, whatever its tokens and positions.
+size_t lmk_attention_scratch_bytes(size_t padded);
 
-// Writes the key and the value of `position` (`size` floats each) into the cache.
-void lmk_cache_store(const lmk_cache *cache, size_t position, const float *key, const float *value, size_t size);
-
-// output[padded] = sum over positions p in first..<last of softmax(scale * query . key[p]) * value[p].
-// query has `padded` elements; scores is scratch of last - first floats.
-void lmk_attend(const lmk_cache *cache, const float *query, size_t first, size_t last, float scale, float *scores, float *output);
+// output = sum over the positions p that the token sees of softmax(scale * query . key[p]) * value[p]. Positions that no
+// token sees may hold anything. scratch is aligned to 64 bytes.
+void lmk_attend(const lmk_cache *cache, const lmk_attention *work, void *scratch);

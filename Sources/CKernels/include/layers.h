@@ -5,9 +5,6 @@
 #pragma once
 #include <stddef.h>
 
-// output = x / sqrt(mean(x^2) + epsilon) * weight. Zhang and Sennrich 2019. output may be x.
-void lmk_rms_norm(const float *x, const float *weight, float epsilon, size_t count, float *output);
-
 // exp(x) with x held to [-87, 88], within 2 units in the last place.
 float lmk_exp(float x);
 
@@ -25,9 +22,6 @@ size_t lmk_argmax(const float *x, size_t count);
 
 // The index of the first element that is NaN or larger than `limit` in magnitude; count when there is none.
 size_t lmk_first_beyond(const float *x, size_t count, float limit);
-
-// output = gate / (1 + exp(-gate)) * up: the gated unit of LLaMA. output may be gate.
-void lmk_silu_product(const float *gate, const float *up, size_t count, float *output);
 
 // Rotates the pairs (i, i + half) of each of `heads` heads of `size` elements by angles with the given cosines and sines
 // (size / 2 of each), in place: rotary position embedding in the "half" order of Hugging Face.

@@ -1,16 +1,20 @@
 // The scalar definition of every arithmetic kernel. The vector kernels must agree with it to the bit.
 #pragma once
+#include "activation.h"
 #include "attention.h"
 #include "coded.h"
 #include "product.h"
 
 void lmk_ref_product(const lmk_matrix *matrix, size_t first, size_t last, const float *x, size_t tokens, float *y, size_t stride);
-void lmk_ref_rms_norm(const float *x, const float *weight, float epsilon, size_t count, float *output);
-void lmk_ref_softmax(float *x, size_t count);
-void lmk_ref_log_sum_exp(const float *x, size_t count, double *result);
-void lmk_ref_divergence(const float *p, const float *q, size_t count, double p_log, double q_log, double *result);
-void lmk_ref_silu_product(const float *gate, const float *up, size_t count, float *output);
-void lmk_ref_attend(const lmk_cache *cache, const float *query, size_t first, size_t last, float scale, float *scores, float *output);
 void lmk_ref_code_activations(const float *x, size_t inputs, size_t first, size_t last, const lmk_activations *activations);
 void lmk_ref_coded_product(
     const lmk_coded *matrix, size_t first, size_t last, const lmk_activations *activations, size_t tokens, float *y, size_t stride);
+void lmk_ref_attend(const lmk_cache *cache, const lmk_attention *work, void *scratch);
+void lmk_ref_rms_norm(const float *x, const float *weight, float epsilon, size_t count, float *output);
+void lmk_ref_layer_norm(const float *x, const float *weight, const float *bias, float epsilon, size_t count, float *output);
+void lmk_ref_activate(lmk_activation function, const float *gate, const float *up, size_t count, float *output);
+void lmk_ref_softmax(float *x, size_t count);
+void lmk_ref_log_sum_exp(const float *x, size_t count, double *result);
+void lmk_ref_divergence(const float *p, const float *q, size_t count, double p_log, double q_log, double *result);
+void lmk_ref_rotary(float *x, size_t heads, size_t size, const float *cosines, const float *sines);
+void lmk_ref_add(float *x, const float *y, size_t count);

@@ -33,6 +33,7 @@ extension LMTool {
     var against: String?
     @Option(help: "A tokenizer file or folder to use instead of the model's own.", completion: .file())
     var tokenizer: String?
+    @OptionGroup var compute: ArithmeticArguments
     @OptionGroup var report: ReportOptions
     @OptionGroup var speech: OutputOptions
     @OptionGroup var threads: ThreadOptions
@@ -45,8 +46,8 @@ extension LMTool {
       let options = try options(for: source)
       let evaluation = try Evaluation(options, tokenizer: try source.makeTokenizer())
       let result = try console.withProgress { (progress) throws(LMToolError) in
-        let model = try Transformer(source, progress: progress)
-        let other = try against.map { (path) throws(LMToolError) in try Self.open(path, like: source) }
+        let model = try Transformer(source, arithmetic: compute.arithmetic, progress: progress)
+        let other = try against.map { (path) throws(LMToolError) in try open(path, like: source) }
         let bytes = file.withBytes(0..<file.count) { Array($0) }
         do throws(LMToolError) {
           return try evaluation.score(model, on: bytes, against: other, progress: progress)
@@ -73,7 +74,7 @@ extension LMTool {
         rule: "MODEL-5")
     }
 
-    private static func open(_ path: String, like source: ModelSource) throws(LMToolError) -> Transformer {
+    private func open(_ path: String, like source: ModelSource) throws(LMToolError) -> Transformer {
       let other = try ModelSource.open(path)
       guard other.spec.vocabularySize == source.spec.vocabularySize else {
         throw LMToolError(
@@ -81,7 +82,7 @@ extension LMTool {
           "it has \(other.spec.vocabularySize) tokens and \(source.path) has \(source.spec.vocabularySize); only models with "
             + "one vocabulary can be compared", file: path)
       }
-      return try Transformer(other)
+      return try Transformer(other, arithmetic: compute.arithmetic)
     }
 
     private static func table(_ result: EvaluationResult, _ options: EvaluationOptions) -> Table {

@@ -26,6 +26,7 @@ extension LMTool {
     var output: String
     @Option(help: "How to hold keys and values.")
     var kvType = CacheType.f32
+    @OptionGroup var compute: ArithmeticArguments
     @OptionGroup var speech: OutputOptions
     @OptionGroup var threads: ThreadOptions
 
@@ -36,7 +37,9 @@ extension LMTool {
       let ids = try parseIDs(ids, below: source.spec.vocabularySize)
       guard !ids.isEmpty else { throw LMToolError(.usage, "--ids names no token") }
       try OutputPath.check(output, against: source)
-      let model = try console.withProgress { (progress) throws(LMToolError) in try Transformer(source, progress: progress) }
+      let model = try console.withProgress { (progress) throws(LMToolError) in
+        try Transformer(source, arithmetic: compute.arithmetic, progress: progress)
+      }
       let entry = SafetensorsEntry(name: "logits", dtype: .f32, shape: [ids.count, source.spec.vocabularySize])
       let writer = try SafetensorsWriter(path: output, entries: [entry])
       let session = Session(model, capacity: ids.count, cache: kvType.format)

@@ -1,0 +1,60 @@
+import Kernels
+import Models
+
+/// What a forward pass needs of one layer, in one object: numbers, weights and cache. The steps of a pass run thousands of times a
+/// second, and copying a description with its names and shapes at every step would cost more than some of them.
+final class LayerPass {
+  let attentionNorm: NormSpec.Kind
+  let attentionEpsilon: Float
+  let attentionNormWeight: [Float]
+  let queryKeyValue: Linear
+  let heads: Int
+  let keyValueHeads: Int
+  let headSize: Int
+  let scale: Float
+  let window: Int?
+  let rotary: RotaryTable
+  /// One for each head of keys and values.
+  let caches: [HeadCache]
+  let output: Linear
+  let mlpNorm: NormSpec.Kind
+  let mlpEpsilon: Float
+  let mlpNormWeight: [Float]
+  let gateUp: Linear
+  let activation: Activation
+  /// Elements between gate and down.
+  let channels: Int
+  let down: Linear
+
+  init(_ spec: LayerSpec, _ weights: LayerWeights, capacity: Int, cache format: CacheFormat, rotary: RotaryTable) {
+    attentionNorm = spec.attentionNorm.kind
+    attentionEpsilon = spec.attentionNorm.epsilon
+    attentionNormWeight = weights.attentionNorm
+    queryKeyValue = weights.queryKeyValue
+    heads = spec.attention.heads
+    keyValueHeads = spec.attention.keyValueHeads
+    headSize = spec.attention.headSize
+    scale = spec.attention.scale
+    window = spec.attention.window
+    self.rotary = rotary
+    let size = spec.attention.headSize
+    caches = (0..<spec.attention.keyValueHeads).map { _ in HeadCache(format: format, size: size, capacity: capacity) }
+    output = weights.output
+    mlpNorm = spec.mlpNorm.kind
+    mlpEpsilon = spec.mlpNorm.epsilon
+    mlpNormWeight = weights.mlpNorm
+    gateUp = weights.gateUp
+    activation = spec.mlp.activation.kernel
+    channels = spec.mlp.gate.outputs
+    down = weights.down
+  }
+}
+
+extension MLPSpec.Activation {
+  /// The function that computes it.
+  fileprivate var kernel: Activation {
+    switch self {
+    case .silu: .silu
+    }
+  }
+}
