@@ -1,5 +1,5 @@
 // One body, several instruction sets: LMK_VARIANTS compiles the always-inline function NAME_body for each, LMK_DISPATCH
-// calls the one in use, or the scalar reference lmk_ref_NAME.
+// calls the one in use, or the scalar reference lmk_ref_NAME. Levels that add only products run the variant below them.
 #pragma once
 #include "isa.h"
 
@@ -11,6 +11,8 @@
   LMK_AVX512 static void NAME##_avx512 PARAMETERS { NAME##_body ARGUMENTS; }
 #define LMK_DISPATCH(NAME, ARGUMENTS)   \
   switch (lmk_isa_in_use()) {           \
+    case LMK_ISA_AVX512BF16:            \
+    case LMK_ISA_AVX512VNNI:            \
     case LMK_ISA_AVX512:                \
       NAME##_avx512 ARGUMENTS;          \
       break;                            \
@@ -23,11 +25,15 @@
 #elif defined(__aarch64__)
 #define LMK_VARIANTS(NAME, PARAMETERS, ARGUMENTS) \
   static void NAME##_neon PARAMETERS { NAME##_body ARGUMENTS; }
-#define LMK_DISPATCH(NAME, ARGUMENTS)               \
-  if (lmk_isa_in_use() == LMK_ISA_NEON) {           \
-    NAME##_neon ARGUMENTS;                          \
-  } else {                                          \
-    lmk_ref_##NAME ARGUMENTS;                       \
+#define LMK_DISPATCH(NAME, ARGUMENTS)   \
+  switch (lmk_isa_in_use()) {           \
+    case LMK_ISA_I8MM:                  \
+    case LMK_ISA_DOTPROD:               \
+    case LMK_ISA_NEON:                  \
+      NAME##_neon ARGUMENTS;            \
+      break;                            \
+    default:                            \
+      lmk_ref_##NAME ARGUMENTS;         \
   }
 #else
 #define LMK_VARIANTS(NAME, PARAMETERS, ARGUMENTS)
