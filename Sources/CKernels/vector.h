@@ -26,7 +26,7 @@ typedef _Float16 h16 __attribute__((vector_size(32)));
     __typeof__(v) value_ = (v);              \
     memcpy((p), &value_, sizeof value_);     \
   } while (0)
-#define LMK_SPLAT(x) ((v16){} + (x))
+#define LMK_SPLAT(x) ((x) - (v16){})  // x - 0 is x, which costs nothing; 0 + x is not when x is -0, and is an addition
 
 // The sum of the lanes in the fixed tree of layers.h.
 #define LMK_SUM(v)                                            \
