@@ -84,37 +84,41 @@ LMK_INLINE void load_across(
   join_pairs(format, &even, &odd, out);
 }
 
-// One panel: `lines` lines are there from `line` on, in this panel and after it, and the elements first..<last of k.
-// `turned`: k goes from stored row to stored row. Vectors are stored whole: what spills over is overwritten by the next
-// unit, or by the next panel.
-LMK_INLINE void pack_panel(
-    const int pairs, const lmk_format format, const int turned, const size_t width, const lmk_gemm_operand *operand, size_t line,
-    size_t lines, size_t first, size_t last, float *panel) {
-  const size_t size = format == LMK_F32 ? 4 : 2, stride = operand->stride * size, step = pairs ? 2 : 1;
-  const size_t units = (last - first + step - 1) / step;
+// One panel of `units` units from `from` on: `lines` lines are there, in this panel and after it, and `depth` elements of
+// each. Vectors are stored whole: what spills over is overwritten by the next unit, or by the next panel. Here the elements
+// of a line lie one after the other.
+LMK_INLINE void pack_along(
+    const int pairs, const lmk_format format, const size_t width, const uint8_t *from, size_t stride, size_t lines, size_t depth,
+    size_t units, float *panel) {
+  const size_t unit_bytes = (pairs ? 2 : 1) * (format == LMK_F32 ? 4 : 2);
   for (size_t lane = 0; lane < width; lane += 16) {
-    const size_t there = lane < lines ? at_most(lines - lane, 16) : 0;
-    const uint8_t *from = (const uint8_t *)operand->values +
-                          (turned ? first * stride + (line + lane) * size : (line + lane) * stride + first * size);
-    if (turned) {
-      for (size_t unit = 0; unit < units; unit++) {
-        u16x32 row;
-        load_across(pairs, format, from + unit * step * stride, stride, there, first + unit * step + 1 < last, &row);
-        LMK_STORE(panel + unit * width + lane, row);
-      }
-      continue;
-    }
     for (size_t unit = 0; unit < units; unit += 16) {
       u16x32 rows[16];
 #pragma clang loop unroll(full)
       for (size_t l = 0; l < 16; l++) {
         rows[l] = (u16x32){};
-        if (lane + l < width && l < there)
-          load_line(pairs, format, from + l * stride + unit * step * size, last - first - unit * step, &rows[l]);
+        if (lane + l < width && lane + l < lines)
+          load_line(pairs, format, from + (lane + l) * stride + unit * unit_bytes, depth - unit * (pairs ? 2 : 1), &rows[l]);
       }
       transpose_units(rows);
 #pragma clang loop unroll(full)
       for (size_t u = 0; u < 16 && unit + u < units; u++) LMK_STORE(panel + (unit + u) * width + lane, rows[u]);
+    }
+  }
+}
+
+// The same where lines lie side by side: k goes from stored row to stored row.
+LMK_INLINE void pack_across(
+    const int pairs, const lmk_format format, const size_t width, const uint8_t *from, size_t stride, size_t lines, size_t depth,
+    size_t units, float *panel) {
+  const size_t step = pairs ? 2 : 1, size = format == LMK_F32 ? 4 : 2;
+  for (size_t unit = 0; unit < units; unit++, from += step * stride) {
+#pragma clang loop unroll(full)
+    for (size_t lane = 0; lane < width; lane += 16) {
+      u16x32 row;
+      const size_t there = lane < lines ? lines - lane : 0;
+      load_across(pairs, format, from + lane * size, stride, there, unit * step + 1 < depth, &row);
+      LMK_STORE(panel + unit * width + lane, row);
     }
   }
 }
@@ -130,10 +134,17 @@ typedef struct {
 LMK_INLINE void pack_lines(
     const int pairs, const lmk_format format, const int turned, const size_t width, const lmk_packing *p, float *packed) {
   const size_t depth = p->last_depth - p->first_depth, units = pairs ? (depth + 1) / 2 : depth;
-  for (size_t line = p->first_line; line < p->last_line; line += width)
-    pack_panel(
-        pairs, format, turned, width, p->operand, line, p->lines - line, p->first_depth, p->last_depth,
-        packed + (line - p->first_line) * units);
+  const size_t size = format == LMK_F32 ? 4 : 2, stride = p->operand->stride * size;
+  for (size_t line = p->first_line; line < p->last_line; line += width, packed += units * width) {
+    const uint8_t *from = p->operand->values;
+    if (turned) {
+      from += p->first_depth * stride + line * size;
+      pack_across(pairs, format, width, from, stride, p->lines - line, depth, units, packed);
+    } else {
+      from += line * stride + p->first_depth * size;
+      pack_along(pairs, format, width, from, stride, p->lines - line, depth, units, packed);
+    }
+  }
 }
 
 LMK_INLINE void pack_either_way(const int pairs, const lmk_format format, const size_t width, const lmk_packing *p, float *packed) {

@@ -34,6 +34,7 @@ enum { LMK_TILE_AHEAD = 128 };
   TARGET LMK_INLINE void NAME##_units(size_t count, const float *a, const float *b, v16 sum[ROWS][VECTORS]) {        \
     _Pragma("clang loop unroll(disable)") for (; count > 0; count--, a += ROWS, b += 16 * VECTORS) {                 \
       LMK_UNROLL for (int step = 0; step < STEPS; step++) {                                                          \
+        if (step > 0) __asm__ volatile("" ::: "memory"); /* loads again rather than keep units, and spill sums */      \
         v16 columns[VECTORS];                                                                                        \
         LMK_UNROLL for (size_t j = 0; j < VECTORS; j++) columns[j] = PART(LMK_LOAD(v16, b + 16 * j), step);          \
         LMK_UNROLL for (size_t i = 0; i < ROWS; i++) {                                                               \
