@@ -91,14 +91,15 @@ LMK_INLINE void pack_along(
     const int pairs, const lmk_format format, const size_t width, const uint8_t *from, size_t stride, size_t lines, size_t depth,
     size_t units, float *panel) {
   const size_t unit_bytes = (pairs ? 2 : 1) * (format == LMK_F32 ? 4 : 2);
-  for (size_t lane = 0; lane < width; lane += 16) {
+  for (size_t lane = 0; lane < width; lane += 16, from += 16 * stride) {
+    const size_t there = lane < lines ? at_most(lines - lane, width - lane) : 0;
     for (size_t unit = 0; unit < units; unit += 16) {
       u16x32 rows[16];
 #pragma clang loop unroll(full)
       for (size_t l = 0; l < 16; l++) {
         rows[l] = (u16x32){};
-        if (lane + l < width && lane + l < lines)
-          load_line(pairs, format, from + (lane + l) * stride + unit * unit_bytes, depth - unit * (pairs ? 2 : 1), &rows[l]);
+        if (l < there)
+          load_line(pairs, format, from + l * stride + unit * unit_bytes, depth - unit * (pairs ? 2 : 1), &rows[l]);
       }
       transpose_units(rows);
 #pragma clang loop unroll(full)
