@@ -140,6 +140,11 @@ void lmk_gemm_block(
 }
 
 void lmk_gemm_mirror(const lmk_gemm *g, size_t first, size_t last) {
-  for (size_t row = first; row < last; row++)
-    for (size_t column = 0; column < row; column++) g->c[row * g->c_stride + column] = g->c[column * g->c_stride + row];
+  enum { STEP = 8 };  // columns at a time: the lines that hold them above the diagonal stay in the cache from row to row
+  for (size_t start = 0; start < last; start += STEP) {
+    for (size_t row = first; row < last; row++) {
+      for (size_t column = start; column < at_most(row, start + STEP); column++)
+        g->c[row * g->c_stride + column] = g->c[column * g->c_stride + row];
+    }
+  }
 }
