@@ -1,11 +1,15 @@
 # Everything is built in one configuration, release; what one target built, the next one uses.
-.PHONY: demo test flagship build lint clean dependencies
+.PHONY: demo test test-neon flagship build lint clean dependencies
 
 demo: build
 	@tools/demo.sh
 
 test: dependencies
 	swift test -c release --disable-xctest --disable-testable-imports
+
+# The C kernels on emulated 64-bit Arm processors.
+test-neon: dependencies
+	@tools/test-neon.sh
 
 flagship: build
 	@tools/flagship.sh

@@ -3,6 +3,8 @@
 #include "activation.h"
 #include "attention.h"
 #include "coded.h"
+#include "gemm.h"
+#include "norm.h"
 #include "product.h"
 
 void lmk_ref_product(const lmk_matrix *matrix, size_t first, size_t last, const float *x, size_t tokens, float *y, size_t stride);
@@ -18,3 +20,6 @@ void lmk_ref_log_sum_exp(const float *x, size_t count, double *result);
 void lmk_ref_divergence(const float *p, const float *q, size_t count, double p_log, double q_log, double *result);
 void lmk_ref_rotary(float *x, size_t heads, size_t size, const float *cosines, const float *sines);
 void lmk_ref_add(float *x, const float *y, size_t count);
+void lmk_ref_gemm(const lmk_gemm *product);
+void lmk_ref_gemm_block(
+    const lmk_gemm *product, const lmk_gemm_slab *slab, size_t first_row, size_t last_row, size_t first, size_t last);

@@ -1,0 +1,38 @@
+// Compares kernels with the scalar references that define them, bit by bit, on every instruction set of the processor. In C
+// alone, so that it also runs where Swift does not: under an emulator of another processor.
+//
+// A kernel has one function in one of the files here, and one line in the table of check.c.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+
+#include "isa.h"
+
+// The same numbers at every start of a kernel's check.
+uint64_t noise(void);
+float noise_float(void);                         // in -1..<1
+float *noise_floats(size_t count, float scale);  // in -scale..<scale; to be freed
+
+// `bytes` bytes that hold no useful value; to be freed.
+void *blank(size_t bytes);
+
+// Forces one available instruction set after the other; LMTOOL_ISA names the only one. -1 after the last.
+int next_isa(int isa);
+#define FOR_EACH_ISA for (int isa = next_isa(-1); isa >= 0; isa = next_isa(isa))
+
+// Compares what a kernel computed with what its reference did. The place names what is special about this comparison.
+void expect_same(const void *expected, const void *computed, size_t bytes, const char *place, ...)
+    __attribute__((format(printf, 4, 5)));
+
+void check_product(void);
+void check_gemm_f32(void);
+void check_gemm_bf16(void);
+void check_gemm_upper(void);
+void check_rms_norm(void);
+void check_softmax(void);
+void check_log_sum_exp(void);
+void check_divergence(void);
+void check_silu_product(void);
+void check_attend(void);
+void check_half(void);
+void check_grid_quantize(void);
