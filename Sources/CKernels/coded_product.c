@@ -45,6 +45,12 @@ void lmk_ref_coded_product(
     }                                                                              \
   } while (0)
 
+// A single token waits for memory alone: what comes 4 KiB later is asked for now. Beyond the end this asks for what follows,
+// or for nothing.
+enum { CODED_AHEAD = 4096 };
+#define CODED_FETCH_AHEAD(group, bytes) \
+  for (size_t line_ = 0; line_ < (bytes); line_ += 64) __builtin_prefetch((group) + CODED_AHEAD + line_)
+
 #define CODED_JOIN_(name, isa) coded_##name##_##isa
 #define CODED_JOIN(name, isa) CODED_JOIN_(name, isa)
 
