@@ -115,10 +115,23 @@ final class ForwardPass {
     let tasks = tiles * layer.keyValueHeads * parts
     let isWorthwhile = tokens * layer.heads * layer.headSize * (position + tokens) > 40_000
     let pieces = isWorthwhile ? min(tasks, scratch.pieces) : 1
-    ThreadPool.shared.forEach(pieces) { piece in
+    let job = AttentionJob(pass: self, layer: layer, tiles: tiles, heads: shared / parts, tasks: tasks, pieces: pieces)
+    ThreadPool.shared.forEach(pieces, job) { job, piece in job!.assumingMemoryBound(to: AttentionJob.self).pointee.run(piece) }
+  }
+
+  /// The attention of a layer under way, in tasks of a few heads and a tile of tokens.
+  private struct AttentionJob {
+    let pass: ForwardPass
+    let layer: LayerPass
+    let tiles: Int
+    let heads: Int
+    let tasks: Int
+    let pieces: Int
+
+    func run(_ piece: Int) {
       for task in tasks * piece / pieces..<tasks * (piece + 1) / pieces {
-        let tile = task % tiles, group = task / tiles
-        attend(layer, head: group * shared / parts, count: shared / parts, tile: tile, scratch: scratch.attention(piece))
+        pass.attend(
+          layer, head: task / tiles * heads, count: heads, tile: task % tiles, scratch: pass.scratch.attention(piece))
       }
     }
   }

@@ -41,9 +41,22 @@ public struct Projection: Sendable {
     guard pool.threads > 1, tokens * inputs * outputs > Self.leastWork else {
       return multiply(activations, tokens: tokens, blocks: 0..<blocks, into: y)
     }
-    let pieces = min(blocks, 4 * pool.threads)
-    pool.forEach(pieces) { piece in
-      multiply(activations, tokens: tokens, blocks: blocks * piece / pieces..<blocks * (piece + 1) / pieces, into: y)
+    let job = Job(projection: self, activations: activations, tokens: tokens, pieces: min(blocks, 4 * pool.threads), y: y)
+    pool.forEach(job.pieces, job) { job, piece in job!.assumingMemoryBound(to: Job.self).pointee.run(piece) }
+  }
+
+  /// A product under way.
+  private struct Job {
+    let projection: Projection
+    let activations: Activations
+    let tokens: Int
+    let pieces: Int
+    let y: UnsafeMutablePointer<Float>
+
+    func run(_ piece: Int) {
+      let blocks = projection.blocks
+      projection.multiply(
+        activations, tokens: tokens, blocks: blocks * piece / pieces..<blocks * (piece + 1) / pieces, into: y)
     }
   }
 

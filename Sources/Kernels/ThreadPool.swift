@@ -54,6 +54,15 @@ public final class ThreadPool: Sendable {
     }
   }
 
+  /// The same for what must not allocate: a closure that leaves its scope is memory, `context` is where the caller keeps it.
+  ///
+  /// - Parameter task: receives `context` and an index.
+  public func forEach<Context>(
+    _ count: Int, _ context: borrowing Context, _ task: @convention(c) (UnsafeMutableRawPointer?, Int) -> Void
+  ) {
+    withUnsafePointer(to: context) { lmk_pool_run(pool, max(0, count), task, UnsafeMutableRawPointer(mutating: $0)) }
+  }
+
   /// The same with a body that can fail; the error of the lowest failing index is thrown when all calls have returned.
   public func forEach<Failure: Error>(_ count: Int, _ body: (Int) throws(Failure) -> Void) throws(Failure) {
     let failure = Mutex<(index: Int, error: Failure)?>(nil)
