@@ -41,7 +41,7 @@ public struct Projection: Sendable {
     guard pool.threads > 1, tokens * inputs * outputs > Self.leastWork else {
       return multiply(activations, tokens: tokens, blocks: 0..<blocks, into: y)
     }
-    let job = Job(projection: self, activations: activations, tokens: tokens, pieces: min(blocks, 4 * pool.threads), y: y)
+    let job = Job(projection: self, activations: activations, tokens: tokens, pieces: min(blocks, (tokens == 1 ? 2 : 4) * pool.threads), y: y)
     pool.forEach(job.pieces, job) { job, piece in job!.assumingMemoryBound(to: Job.self).pointee.run(piece) }
   }
 
