@@ -11,20 +11,27 @@ static const struct {
   void (*run)(void);
 } kernels[] = {
     {"product", check_product},
+    {"coded_product", check_coded_product},
+    {"code_activations", check_code_activations},
     {"gemm f32", check_gemm_f32},
     {"gemm bf16", check_gemm_bf16},
     {"gemm upper", check_gemm_upper},
+    {"attend", check_attend},
     {"rms_norm", check_rms_norm},
+    {"layer_norm", check_layer_norm},
+    {"activate", check_activate},
     {"softmax", check_softmax},
     {"log_sum_exp", check_log_sum_exp},
     {"divergence", check_divergence},
-    {"silu_product", check_silu_product},
-    {"attend", check_attend},
+    {"rotary", check_rotary},
+    {"add", check_add},
     {"half", check_half},
     {"grid_quantize", check_grid_quantize},
 };
 
 enum { KERNELS = sizeof kernels / sizeof *kernels, MOST_SHOWN = 5 };
+
+const size_t row_counts[11] = {1, 5, 15, 16, 17, 33, 255, 256, 257, 300, 576};
 
 static uint64_t state, digest;  // the digest is of what the references computed
 static size_t comparisons, differences;
@@ -49,6 +56,12 @@ float *noise_floats(size_t count, float scale) {
 void *blank(size_t bytes) {
   void *memory = malloc(bytes > 0 ? bytes : 1);
   if (memory == NULL) exit(70);
+  return memset(memory, 0xFF, bytes);
+}
+
+void *blank_aligned(size_t bytes) {
+  void *memory = NULL;
+  if (posix_memalign(&memory, 64, bytes) != 0) exit(70);
   return memset(memory, 0xFF, bytes);
 }
 
@@ -93,7 +106,7 @@ int main(void) {
     state = i, digest = UINT64_C(0xCBF29CE484222325), comparisons = 0, differences = 0;
     kernels[i].run();
     failed += differences > 0;
-    printf("%-14s digest %016" PRIx64 "  %zu comparisons, %zu differ\n", kernels[i].name, digest, comparisons, differences);
+    printf("%-16s digest %016" PRIx64 "  %zu comparisons, %zu differ\n", kernels[i].name, digest, comparisons, differences);
   }
   printf("%zu of %d kernels equal their references\n", KERNELS - failed, KERNELS);
   return failed > 0;

@@ -11,16 +11,10 @@
 
 static size_t least(size_t a, size_t b) { return a < b ? a : b; }
 
-// Memory for packed floats, aligned as gemm.h asks.
-static float *packed_floats(size_t count) {
-  void *memory = NULL;
-  return posix_memalign(&memory, 64, count * sizeof(float)) == 0 ? memory : NULL;
-}
-
 // The product as a caller computes it: slab by slab, and in blocks that are smaller than they may be.
 static void multiply(lmk_gemm g, size_t block_rows, size_t block_columns) {
-  float *columns = packed_floats(LMK_GEMM_PACKED_COLUMNS), *rows = packed_floats(LMK_GEMM_PACKED_ROWS);
-  if (columns == NULL || rows == NULL) exit(70);
+  float *columns = blank_aligned(LMK_GEMM_PACKED_COLUMNS * sizeof(float));
+  float *rows = blank_aligned(LMK_GEMM_PACKED_ROWS * sizeof(float));
   const size_t deep = lmk_gemm_slab_depth(g.arithmetic);
   g.isa = lmk_isa_in_use();
   for (size_t j = 0; j < g.columns; j += LMK_GEMM_SLAB_COLUMNS) {

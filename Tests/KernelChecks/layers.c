@@ -7,31 +7,14 @@
 #include "check.h"
 #include "reference.h"
 
-static const size_t counts[] = {1, 5, 15, 16, 17, 33, 255, 256, 257, 300, 576};
-#define FOR_EACH_COUNT for (size_t c_ = 0, count; c_ < sizeof counts / sizeof *counts && (count = counts[c_], 1); c_++)
-
-void check_rms_norm(void) {
-  FOR_EACH_COUNT {
-    float *x = noise_floats(count, 4), *weight = noise_floats(count, 1), *expected = blank(count * sizeof(float));
-    lmk_ref_rms_norm(x, weight, 1e-5f, count, expected);
-    FOR_EACH_ISA {
-      float *y = blank(count * sizeof(float));
-      lmk_rms_norm(x, weight, 1e-5f, count, y);
-      expect_same(expected, y, count * sizeof(float), "%zu elements", count);
-      free(y);
-    }
-    free(x), free(weight), free(expected);
-  }
-}
+static float *copy_of(const float *x, size_t bytes) { return memcpy(blank(bytes), x, bytes); }
 
 void check_softmax(void) {
   FOR_EACH_COUNT {
-    float *x = noise_floats(count, 100), *expected = blank(count * sizeof(float));
-    memcpy(expected, x, count * sizeof(float));
+    float *x = noise_floats(count, 100), *expected = copy_of(x, count * sizeof(float));
     lmk_ref_softmax(expected, count);
     FOR_EACH_ISA {
-      float *y = blank(count * sizeof(float));
-      memcpy(y, x, count * sizeof(float));
+      float *y = copy_of(x, count * sizeof(float));
       lmk_softmax(y, count);
       expect_same(expected, y, count * sizeof(float), "%zu elements", count);
       free(y);
@@ -66,16 +49,33 @@ void check_divergence(void) {
   }
 }
 
-void check_silu_product(void) {
-  FOR_EACH_COUNT {
-    float *gate = noise_floats(count, 100), *up = noise_floats(count, 1), *expected = blank(count * sizeof(float));
-    lmk_ref_silu_product(gate, up, count, expected);
+void check_rotary(void) {
+  static const size_t sizes[] = {2, 10, 32, 64, 80, 128};
+  for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+    const size_t heads = 3, count = heads * sizes[s], bytes = count * sizeof(float);
+    float *x = noise_floats(count, 2), *cosines = noise_floats(sizes[s] / 2, 1), *sines = noise_floats(sizes[s] / 2, 1);
+    float *expected = copy_of(x, bytes);
+    lmk_ref_rotary(expected, heads, sizes[s], cosines, sines);
     FOR_EACH_ISA {
-      float *y = blank(count * sizeof(float));
-      lmk_silu_product(gate, up, count, y);
-      expect_same(expected, y, count * sizeof(float), "%zu elements", count);
+      float *y = copy_of(x, bytes);
+      lmk_rotary(y, heads, sizes[s], cosines, sines);
+      expect_same(expected, y, bytes, "%zu heads of %zu", heads, sizes[s]);
       free(y);
     }
-    free(gate), free(up), free(expected);
+    free(x), free(cosines), free(sines), free(expected);
+  }
+}
+
+void check_add(void) {
+  FOR_EACH_COUNT {
+    float *x = noise_floats(count, 2), *y = noise_floats(count, 3), *expected = copy_of(x, count * sizeof(float));
+    lmk_ref_add(expected, y, count);
+    FOR_EACH_ISA {
+      float *sum = copy_of(x, count * sizeof(float));
+      lmk_add(sum, y, count);
+      expect_same(expected, sum, count * sizeof(float), "%zu elements", count);
+      free(sum);
+    }
+    free(x), free(y), free(expected);
   }
 }
