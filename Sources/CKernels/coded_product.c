@@ -16,6 +16,8 @@ void lmk_ref_coded_product(
         const size_t at = t * a->groups + g;
         int32_t sum = -m->offset * a->sums[at];
         for (size_t k = 0; k < LMK_CODED_GROUP; k++) sum += coded_code(m, block, g, k, lane) * a->codes[at * LMK_CODED_GROUP + k];
+        for (size_t k = 0; a->peaks != NULL && k < 4; k++)
+          sum += 128 * coded_code(m, block, g, 4 * a->peak_quads[at] + k, lane) * ((const int8_t *)(a->peaks + at))[k];
         if (m->scaling == LMK_SCALES_ROWS) {
           total = __builtin_fmaf((float)sum, a->scales[at], total);
           input_sum = __builtin_fmaf(a->scales[at], (float)a->sums[at], input_sum);

@@ -50,6 +50,29 @@ CODED_TARGET LMK_INLINE void CODED_NAME(add_group)(
   }
 }
 
+// sum[token][half] += 128 * the weights of the peak's input times the byte of the peak.
+CODED_TARGET LMK_INLINE void CODED_NAME(add_peaks)(
+    const int bits, const size_t tokens, const size_t halves, const uint8_t *codes, const lmk_activations *a, size_t at,
+    i16x32 sum[][2]) {
+#pragma clang loop unroll(full)
+  for (size_t t = 0; t < tokens; t++, at += a->groups) {
+    const size_t quad = a->peak_quads[at];
+    const i16x32 peak = (i16x32){} + a->peaks[at];
+#pragma clang loop unroll(full)
+    for (size_t h = 0; h < halves; h++) {
+      i16x32 product = {};
+      if (bits == 8) {
+        const u16x32 weights = LMK_LOAD(u16x32, codes + quad * 128 + h * 64);
+        CODED_DOT8(product, weights, peak);
+      } else {
+        const u16x32 weights = LMK_LOAD(u16x32, codes + quad / 2 * 128 + h * 64) >> (uint32_t)(quad % 2 * 4) & 0x0F0F0F0Fu;
+        CODED_DOT4(product, weights, peak);
+      }
+      sum[t][h] += product << 7;
+    }
+  }
+}
+
 // `tokens` tokens from `token` on against half blocks `half`..<half + halves of a block; y is the first token's first output of
 // the block, of which `width` lie within the matrix.
 CODED_TARGET LMK_INLINE void CODED_NAME(tile)(
@@ -71,6 +94,8 @@ CODED_TARGET LMK_INLINE void CODED_NAME(tile)(
     for (size_t t = 0; t < tokens; t++) sum[t][0] = sum[t][1] = (i16x32){} + sums[t * groups] * offset;
     CODED_NAME(add_group)
     (bits, tokens, halves, group + factor_bytes + half * 64, a->codes + token * row + g * LMK_CODED_GROUP, row, sum);
+    if (a->peaks != NULL)
+      CODED_NAME(add_peaks)(bits, tokens, halves, group + factor_bytes + half * 64, a, token * groups + g, sum);
     v16 scale[2];
 #pragma clang loop unroll(full)
     for (size_t h = 0; h < halves && scaling == LMK_SCALES_GROUPED; h++)

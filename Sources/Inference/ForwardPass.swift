@@ -167,7 +167,7 @@ final class ForwardPass {
 
   /// Codes the activations of one token if the product that follows reads codes.
   private func prepare(_ token: Int, for projection: Projection) {
-    if projection.readsCodes { scratch.activations.code(token..<token + 1, inputs: projection.inputs) }
+    projection.prepare(scratch.activations, rows: token..<token + 1)
   }
 
   private func multiply(_ linear: Linear) {

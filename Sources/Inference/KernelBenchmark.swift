@@ -60,7 +60,7 @@ public struct KernelBenchmark {
     repeatWithinBudget(stage: "time products of \(tokens)", progress) {
       var sums: [ProductShape: Double] = [:]
       for (shape, product) in zip(shapes, products) {
-        input.code(0..<tokens, inputs: product.projection.inputs)
+        product.projection.prepare(input, rows: 0..<tokens)
         sums[shape, default: 0] += time { product.projection.multiply(input, tokens: tokens, into: output) }
       }
       best.merge(sums, uniquingKeysWith: min)

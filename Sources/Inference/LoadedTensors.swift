@@ -66,7 +66,7 @@ struct LoadedTensors {
   }
 
   /// Linear layers that read the same activations, as one.
-  func linear(_ specs: LinearSpec...) throws(LMToolError) -> Linear {
+  func linear(_ specs: LinearSpec..., keepsPeaks: Bool = false) throws(LMToolError) -> Linear {
     var matrices: [WeightMatrix] = [], bias: [Float] = []
     for spec in specs {
       matrices.append(try matrix(spec.weight))
@@ -76,6 +76,6 @@ struct LoadedTensors {
         bias += [Float](repeating: 0, count: spec.outputs)
       }
     }
-    return Linear(projection: Projection(matrices), bias: specs.contains { $0.bias != nil } ? bias : nil)
+    return Linear(projection: Projection(matrices, keepsPeaks: keepsPeaks), bias: specs.contains { $0.bias != nil } ? bias : nil)
   }
 }

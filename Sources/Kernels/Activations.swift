@@ -8,6 +8,8 @@ public final class Activations {
   private let codes: UnsafeMutablePointer<Int8>
   private let scales: UnsafeMutablePointer<Float>
   private let sums: UnsafeMutablePointer<Int32>
+  private let peaks: UnsafeMutablePointer<Int32>
+  private let peakQuads: UnsafeMutablePointer<UInt8>
 
   /// Space for `rows` rows of up to `width` elements.
   public init(rows: Int, width: Int) {
@@ -16,6 +18,8 @@ public final class Activations {
     codes = .allocate(capacity: max(1, groups * 32))
     scales = .allocate(capacity: max(1, groups))
     sums = .allocate(capacity: max(1, groups))
+    peaks = .allocate(capacity: max(1, groups))
+    peakQuads = .allocate(capacity: max(1, groups))
   }
 
   deinit {
@@ -23,15 +27,23 @@ public final class Activations {
     codes.deallocate()
     scales.deallocate()
     sums.deallocate()
+    peaks.deallocate()
+    peakQuads.deallocate()
   }
 
   /// The codes of rows of `inputs` elements.
-  func coded(_ inputs: Int) -> lmk_activations {
-    lmk_activations(groups: lmk_coded_groups(inputs), codes: codes, scales: scales, sums: sums)
+  func coded(_ inputs: Int, peaks hasPeaks: Bool) -> lmk_activations {
+    lmk_activations(
+      groups: lmk_coded_groups(inputs), codes: codes, scales: scales, sums: sums, peaks: hasPeaks ? peaks : nil,
+      peak_quads: hasPeaks ? peakQuads : nil)
   }
 
   /// Codes the floats of some rows of `inputs` elements. Rows may be coded in parallel.
-  public func code(_ rows: Range<Int>, inputs: Int) {
-    withUnsafePointer(to: coded(inputs)) { lmk_code_activations(floats, inputs, rows.lowerBound, rows.upperBound, $0) }
+  ///
+  /// - Parameter peaks: whether the largest element of each 32 is kept in 15 bits, which makes those beside it more exact.
+  public func code(_ rows: Range<Int>, inputs: Int, peaks: Bool = false) {
+    withUnsafePointer(to: coded(inputs, peaks: peaks)) {
+      lmk_code_activations(floats, inputs, rows.lowerBound, rows.upperBound, $0)
+    }
   }
 }

@@ -8,14 +8,17 @@ public struct Projection: Sendable {
   public let inputs: Int
   /// Whether any product reads the codes of the activations.
   public let readsCodes: Bool
+  /// Whether it wants the peaks of the activations kept, at a quarter more time for many tokens.
+  public let keepsPeaks: Bool
   /// Before which block and which output each matrix starts.
   private let starts: [(block: Int, output: Int)]
   private let blocks: Int
 
   /// Joins `matrices`, which have the same number of columns.
-  public init(_ matrices: [WeightMatrix]) {
+  public init(_ matrices: [WeightMatrix], keepsPeaks: Bool = false) {
     precondition(!matrices.isEmpty && matrices.allSatisfy { $0.inputs == matrices[0].inputs }, "matrices of different widths")
     self.matrices = matrices
+    self.keepsPeaks = keepsPeaks
     inputs = matrices[0].inputs
     readsCodes = matrices.contains { $0.readsCodes }
     var starts: [(block: Int, output: Int)] = []
@@ -34,14 +37,20 @@ public struct Projection: Sendable {
   /// Multiplications below which threads are not worth waking.
   private static let leastWork = 60_000
 
-  /// y[t] = the outputs of all matrices for row t of `activations`, which hold rows of `inputs` elements, coded if
-  /// `readsCodes`. y: [tokens][outputs].
+  /// Codes rows of `activations` the way the products read them; nothing to do where none reads codes.
+  public func prepare(_ activations: Activations, rows: Range<Int>) {
+    if readsCodes { activations.code(rows, inputs: inputs, peaks: keepsPeaks) }
+  }
+
+  /// y[t] = the outputs of all matrices for row t of `activations`, which hold rows of `inputs` elements, prepared.
+  /// y: [tokens][outputs].
   public func multiply(_ activations: Activations, tokens: Int, into y: UnsafeMutablePointer<Float>) {
     let pool = ThreadPool.shared
     guard pool.threads > 1, tokens * inputs * outputs > Self.leastWork else {
       return multiply(activations, tokens: tokens, blocks: 0..<blocks, into: y)
     }
-    let job = Job(projection: self, activations: activations, tokens: tokens, pieces: min(blocks, (tokens == 1 ? 2 : 4) * pool.threads), y: y)
+    let job = Job(
+      projection: self, activations: activations, tokens: tokens, pieces: min(blocks, (tokens == 1 ? 2 : 4) * pool.threads), y: y)
     pool.forEach(job.pieces, job) { job, piece in job!.assumingMemoryBound(to: Job.self).pointee.run(piece) }
   }
 
@@ -67,7 +76,7 @@ public struct Projection: Sendable {
       let mine = blocks.clamped(to: start.block..<start.block + count)
       guard !mine.isEmpty else { continue }
       matrices[index].multiply(
-        activations, tokens: tokens, blocks: mine.lowerBound - start.block..<mine.upperBound - start.block,
+        activations, peaks: keepsPeaks, tokens: tokens, blocks: mine.lowerBound - start.block..<mine.upperBound - start.block,
         into: y + start.output, stride: outputs)
     }
   }

@@ -63,15 +63,17 @@ public enum WeightMatrix: Sendable {
   ///
   /// - Parameters:
   ///   - activations: rows of `inputs` elements, coded if the product reads codes.
+  ///   - peaks: whether they were coded with peaks.
   ///   - y: [tokens] rows, `stride` elements from one to the next.
   public func multiply(
-    _ activations: Activations, tokens: Int, blocks: Range<Int>, into y: UnsafeMutablePointer<Float>, stride: Int
+    _ activations: Activations, peaks: Bool, tokens: Int, blocks: Range<Int>, into y: UnsafeMutablePointer<Float>, stride: Int
   ) {
     switch self {
     case .floats(let matrix):
       matrix.multiply(activations.floats, tokens: tokens, blocks: blocks, into: y, stride: stride)
     case .codes(let matrix):
-      matrix.multiply(activations.coded(matrix.inputs), tokens: tokens, blocks: blocks, into: y, stride: stride)
+      matrix.multiply(
+        activations.coded(matrix.inputs, peaks: peaks), tokens: tokens, blocks: blocks, into: y, stride: stride)
     }
   }
 }

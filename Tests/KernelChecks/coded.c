@@ -53,13 +53,21 @@ static lmk_coded random_coded(int form, size_t outputs, size_t inputs) {
   return m;
 }
 
-static lmk_activations blank_activations(size_t tokens, size_t inputs) {
+static lmk_activations blank_activations(size_t tokens, size_t inputs, int peaks) {
   const size_t groups = lmk_coded_groups(inputs), count = tokens * groups;
   return (lmk_activations){
-      groups, blank(count * LMK_CODED_GROUP), blank(count * sizeof(float)), blank(count * sizeof(int32_t))};
+      groups,
+      blank(count * LMK_CODED_GROUP),
+      blank(count * sizeof(float)),
+      blank(count * sizeof(int32_t)),
+      peaks ? blank(count * sizeof(int32_t)) : NULL,
+      peaks ? blank(count) : NULL,
+  };
 }
 
-static void free_activations(lmk_activations a) { free(a.codes), free(a.scales), free(a.sums); }
+static void free_activations(lmk_activations a) {
+  free(a.codes), free(a.scales), free(a.sums), free(a.peaks), free(a.peak_quads);
+}
 
 // The first token has the largest codes alone.
 static float *random_inputs(size_t tokens, size_t inputs) {
@@ -69,17 +77,17 @@ static float *random_inputs(size_t tokens, size_t inputs) {
 }
 
 // Rows of y have three floats more than needed, which must stay as they were; the kernel gets the blocks in two calls.
-static void check_matrix(const lmk_coded *m, int form, size_t tokens) {
+static void check_matrix(const lmk_coded *m, int form, size_t tokens, int peaks) {
   const size_t blocks = blocks_of(m), stride = m->outputs + 3, bytes = tokens * stride * sizeof(float);
   float *x = random_inputs(tokens, m->inputs), *expected = blank(bytes);
-  lmk_activations a = blank_activations(tokens, m->inputs);
+  lmk_activations a = blank_activations(tokens, m->inputs, peaks);
   lmk_ref_code_activations(x, m->inputs, 0, tokens, &a);
   lmk_ref_coded_product(m, 0, blocks, &a, tokens, expected, stride);
   FOR_EACH_ISA {
     float *y = blank(bytes);
     lmk_coded_product(m, 0, blocks / 2, &a, tokens, y, stride);
     lmk_coded_product(m, blocks / 2, blocks, &a, tokens, y, stride);
-    expect_same(expected, y, bytes, "form %d, %zu x %zu, %zu tokens", form, m->outputs, m->inputs, tokens);
+    expect_same(expected, y, bytes, "form %d, %zu x %zu, %zu tokens, peaks %d", form, m->outputs, m->inputs, tokens, peaks);
     free(y);
   }
   free(x), free(expected), free_activations(a);
@@ -90,7 +98,10 @@ void check_coded_product(void) {
   for (int form = 0; form < 16; form++) {
     for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
       const lmk_coded m = random_coded(form, sizes[s][0], sizes[s][1]);
-      for (size_t tokens = 1; tokens <= 13; tokens++) check_matrix(&m, form, tokens);
+      for (size_t tokens = 1; tokens <= 13; tokens++) {
+        check_matrix(&m, form, tokens, 0);
+        check_matrix(&m, form, tokens, 1);
+      }
       free((void *)m.blocks);
     }
   }
@@ -110,23 +121,33 @@ static float *extreme_inputs(size_t tokens, size_t inputs) {
 }
 
 // The kernel gets the tokens in two calls.
+static void check_coding(const float *x, size_t tokens, size_t inputs, int peaks) {
+  const size_t count = tokens * lmk_coded_groups(inputs), first = tokens / 2;
+  lmk_activations expected = blank_activations(tokens, inputs, peaks);
+  lmk_ref_code_activations(x, inputs, 0, tokens, &expected);
+  FOR_EACH_ISA {
+    lmk_activations a = blank_activations(tokens, inputs, peaks);
+    lmk_code_activations(x, inputs, 0, first, &a);
+    lmk_code_activations(x, inputs, first, tokens, &a);
+    expect_same(expected.codes, a.codes, count * LMK_CODED_GROUP, "codes of %zu inputs", inputs);
+    expect_same(expected.scales, a.scales, count * sizeof(float), "scales of %zu inputs", inputs);
+    expect_same(expected.sums, a.sums, count * sizeof(int32_t), "sums of %zu inputs", inputs);
+    if (peaks) {
+      expect_same(expected.peaks, a.peaks, count * sizeof(int32_t), "peaks of %zu inputs", inputs);
+      expect_same(expected.peak_quads, a.peak_quads, count, "quads of peaks of %zu inputs", inputs);
+    }
+    free_activations(a);
+  }
+  free_activations(expected);
+}
+
 void check_code_activations(void) {
   static const size_t sizes[] = {1, 5, 31, 32, 33, 64, 200, 576};
-  enum { TOKENS = 9, FIRST = 4 };
+  enum { TOKENS = 9 };
   for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
-    const size_t inputs = sizes[s], count = TOKENS * lmk_coded_groups(inputs);
-    float *x = extreme_inputs(TOKENS, inputs);
-    lmk_activations expected = blank_activations(TOKENS, inputs);
-    lmk_ref_code_activations(x, inputs, 0, TOKENS, &expected);
-    FOR_EACH_ISA {
-      lmk_activations a = blank_activations(TOKENS, inputs);
-      lmk_code_activations(x, inputs, 0, FIRST, &a);
-      lmk_code_activations(x, inputs, FIRST, TOKENS, &a);
-      expect_same(expected.codes, a.codes, count * LMK_CODED_GROUP, "codes of %zu inputs", inputs);
-      expect_same(expected.scales, a.scales, count * sizeof(float), "scales of %zu inputs", inputs);
-      expect_same(expected.sums, a.sums, count * sizeof(int32_t), "sums of %zu inputs", inputs);
-      free_activations(a);
-    }
-    free(x), free_activations(expected);
+    float *x = extreme_inputs(TOKENS, sizes[s]);
+    check_coding(x, TOKENS, sizes[s], 0);
+    check_coding(x, TOKENS, sizes[s], 1);
+    free(x);
   }
 }

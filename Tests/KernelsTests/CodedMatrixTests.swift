@@ -46,7 +46,9 @@ struct CodedMatrixTests {
       let (matrix, _) = matrix(format, outputs: outputs, inputs: inputs, group: group)
       for tokens in [1, 2, 3, 5, 29] {
         let rows = Rows(tokens: tokens, inputs: inputs)
-        _ = agreed("\(outputs)x\(inputs) \(tokens)") { rows.product(matrix) }
+        for peaks in [false, true] {
+          _ = agreed("\(outputs)x\(inputs) \(tokens) \(peaks)") { rows.product(matrix, peaks: peaks) }
+        }
       }
     }
   }
@@ -69,6 +71,28 @@ struct CodedMatrixTests {
     // Each activation is off by at most 1/254 of the largest of its 32, and signs cancel.
     expectClose(product, exact, relative: 1.2e-3)
     #expect(zip(product, exact).contains { Double($0) != $1.value })
+  }
+
+  /// With an outlier a thousand times as large as the rest, 8 bits keep nothing of the rest; with peaks they keep all.
+  @Test(arguments: CodedMatrix.Format.allCases) func peaksKeepTheRest(format: CodedMatrix.Format) {
+    let (matrix, floats) = matrix(format, outputs: 40, inputs: 100, group: 32)
+    var rows = Rows(tokens: 5, inputs: 100)
+    for index in stride(from: 7, to: rows.x.count, by: 67) { rows.x[index] = index % 2 == 0 ? 100 : -100 }
+    let small = rows.x.map { abs($0) < 50 ? $0 : 0 }, large = rows.x.map { abs($0) < 50 ? 0 : $0 }
+    func rest(peaks: Bool) -> [Float] {
+      var only = rows
+      only.x = large
+      return zip(rows.product(matrix, peaks: peaks), only.exactProduct(floats, outputs: 40)).map { Float(Double($0) - $1.value) }
+    }
+    var only = rows
+    only.x = small
+    let exact = only.exactProduct(floats, outputs: 40)
+    func error(_ values: [Float]) -> Double {
+      let sum = zip(values, exact).reduce(0) { $0 + (Double($1.0) - $1.1.value) * (Double($1.0) - $1.1.value) }
+      return (sum / exact.reduce(0) { $0 + $1.value * $1.value }).squareRoot()
+    }
+    #expect(error(rest(peaks: true)) < 0.02)
+    #expect(error(rest(peaks: false)) > 0.1)
   }
 
   @Test(arguments: CodedMatrix.Format.allCases, groups) func rowsReadBackWhatWasPacked(
@@ -111,8 +135,9 @@ struct CodedMatrixTests {
     for bad in [Float.nan, .infinity, -.infinity] {
       var rows = Rows(tokens: 1, inputs: 64)
       rows.x[40] = bad
-      let product = rows.product(matrix)
-      #expect(product.allSatisfy { !$0.isFinite }, "\(bad)")
+      for peaks in [false, true] {
+        #expect(rows.product(matrix, peaks: peaks).allSatisfy { !$0.isFinite }, "\(bad)")
+      }
     }
   }
 
@@ -120,6 +145,6 @@ struct CodedMatrixTests {
     let (matrix, _) = matrix(.int4, outputs: 32, inputs: 32, group: 32)
     var rows = Rows(tokens: 1, inputs: 32)
     rows.x = rows.x.map { $0 * 1e-35 }
-    #expect(rows.product(matrix).allSatisfy { $0 == 0 })
+    #expect(rows.product(matrix).allSatisfy { $0 == 0 } && rows.product(matrix, peaks: true).allSatisfy { $0 == 0 })
   }
 }

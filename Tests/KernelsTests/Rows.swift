@@ -22,13 +22,13 @@ struct Rows {
   }
 
   /// y[tokens][outputs] by the kernels in use.
-  func product(_ matrix: WeightMatrix) -> [Float] { product(Projection([matrix])) }
+  func product(_ matrix: WeightMatrix, peaks: Bool = false) -> [Float] { product(Projection([matrix], keepsPeaks: peaks)) }
 
   /// The same for matrices side by side.
   func product(_ projection: Projection) -> [Float] {
     let activations = Activations(rows: tokens, width: inputs)
     activations.floats.update(from: x, count: x.count)
-    activations.code(0..<tokens, inputs: inputs)
+    projection.prepare(activations, rows: 0..<tokens)
     var y = [Float](repeating: .nan, count: tokens * projection.outputs)
     projection.multiply(activations, tokens: tokens, into: &y)
     return y

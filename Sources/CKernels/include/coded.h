@@ -35,11 +35,16 @@ typedef struct {
 } lmk_coded;
 
 // Activations of some tokens: codes of -127...127 in rows of `groups` * 32, the inputs past the end 0.
+//
+// With peaks, the largest input of each group has 15 bits: its code is 128 * (a byte of `peaks`) more than `codes` says. The
+// scale follows the second largest then, so one outlier does not coarsen the 31 inputs beside it.
 typedef struct {
   size_t groups;
-  int8_t *codes;    // [tokens][groups][32]
-  float *scales;    // [tokens][groups]
-  int32_t *sums;    // [tokens][groups], the sum of the codes
+  int8_t *codes;        // [tokens][groups][32]
+  float *scales;        // [tokens][groups]
+  int32_t *sums;        // [tokens][groups], the sum of the codes, the peak's whole code included
+  int32_t *peaks;       // [tokens][groups], four signed bytes for the four inputs of a quad, three of them 0; NULL without peaks
+  uint8_t *peak_quads;  // [tokens][groups], the quad of the peak
 } lmk_activations;
 
 // Groups of 32 inputs of a row, the last one perhaps not full.
@@ -65,7 +70,8 @@ void lmk_coded_pack(const lmk_coded *matrix, const lmk_coded_source *source, uin
 // Reads row `output` as floats: row[inputs] = scale * (code - offset) + minimum.
 void lmk_coded_row(const lmk_coded *matrix, size_t output, float *row);
 
-// Codes rows first..<last of x ([tokens][inputs]): scale = largest magnitude / 127, code = x / scale to nearest even.
+// Codes rows first..<last of x ([tokens][inputs]): code = x / scale to nearest even, with scale = largest magnitude / 127; with
+// peaks, max(second largest / 127, largest / (127 * 128)).
 void lmk_code_activations(const float *x, size_t inputs, size_t first, size_t last, const lmk_activations *activations);
 
 // y[t * stride + o] for tokens 0..<tokens and the outputs o of blocks first..<last.
