@@ -115,7 +115,7 @@ final class ForwardPass {
     let tasks = tiles * layer.keyValueHeads * parts
     let isWorthwhile = tokens * layer.heads * layer.headSize * (position + tokens) > 40_000
     let pieces = isWorthwhile ? min(tasks, scratch.pieces) : 1
-    let job = AttentionJob(pass: self, layer: layer, tiles: tiles, heads: shared / parts, tasks: tasks, pieces: pieces)
+    let job = AttentionJob(pass: self, layer: layer, heads: shared / parts, tasks: tasks, pieces: pieces)
     ThreadPool.shared.forEach(pieces, job) { job, piece in job!.assumingMemoryBound(to: AttentionJob.self).pointee.run(piece) }
   }
 
@@ -123,15 +123,15 @@ final class ForwardPass {
   private struct AttentionJob {
     let pass: ForwardPass
     let layer: LayerPass
-    let tiles: Int
     let heads: Int
     let tasks: Int
     let pieces: Int
 
     func run(_ piece: Int) {
+      let groups = layer.heads / heads
       for task in tasks * piece / pieces..<tasks * (piece + 1) / pieces {
         pass.attend(
-          layer, head: task / tiles * heads, count: heads, tile: task % tiles, scratch: pass.scratch.attention(piece))
+          layer, head: task % groups * heads, count: heads, tile: task / groups, scratch: pass.scratch.attention(piece))
       }
     }
   }

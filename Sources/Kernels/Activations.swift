@@ -31,11 +31,12 @@ public final class Activations {
     peakQuads.deallocate()
   }
 
-  /// The codes of rows of `inputs` elements.
-  func coded(_ inputs: Int, peaks hasPeaks: Bool) -> lmk_activations {
-    lmk_activations(
-      groups: lmk_coded_groups(inputs), codes: codes, scales: scales, sums: sums, peaks: hasPeaks ? peaks : nil,
-      peak_quads: hasPeaks ? peakQuads : nil)
+  /// The codes of rows of `inputs` elements, from `first` on.
+  func coded(_ inputs: Int, peaks hasPeaks: Bool, first: Int = 0) -> lmk_activations {
+    let groups = lmk_coded_groups(inputs), start = first * groups
+    return lmk_activations(
+      groups: groups, codes: codes + 32 * start, scales: scales + start, sums: sums + start,
+      peaks: hasPeaks ? peaks + start : nil, peak_quads: hasPeaks ? peakQuads + start : nil)
   }
 
   /// Codes the floats of some rows of `inputs` elements. Rows may be coded in parallel.

@@ -36,6 +36,8 @@ public struct Projection: Sendable {
 
   /// Multiplications below which threads are not worth waking.
   private static let leastWork = 60_000
+  /// Tokens of a part, so many that weights are not brought in for few of them; a multiple of the kernels' tiles.
+  private static let leastTokens = 48
 
   /// Codes rows of `activations` the way the products read them; nothing to do where none reads codes.
   public func prepare(_ activations: Activations, rows: Range<Int>) {
@@ -47,30 +49,37 @@ public struct Projection: Sendable {
   public func multiply(_ activations: Activations, tokens: Int, into y: UnsafeMutablePointer<Float>) {
     let pool = ThreadPool.shared
     guard pool.threads > 1, tokens * inputs * outputs > Self.leastWork else {
-      return multiply(activations, tokens: tokens, blocks: 0..<blocks, into: y)
+      return multiply(activations, tokens: 0..<tokens, blocks: 0..<blocks, into: y)
     }
-    let job = Job(
-      projection: self, activations: activations, tokens: tokens, pieces: min(blocks, (tokens == 1 ? 2 : 4) * pool.threads), y: y)
-    pool.forEach(job.pieces, job) { job, piece in job!.assumingMemoryBound(to: Job.self).pointee.run(piece) }
+    // Many tokens are cut first, so that a thread reads and writes the rows that it works on before and after the product; then
+    // blocks, in two pieces for each thread or more, so that a thread that is late can be helped.
+    let parts = max(1, min(pool.threads, tokens / Self.leastTokens))
+    let pieces = min(blocks, ((tokens == 1 ? 2 : 4) * pool.threads + parts - 1) / parts)
+    let job = Job(projection: self, activations: activations, tokens: tokens, parts: parts, pieces: pieces, y: y)
+    pool.forEach(parts * pieces, job) { job, index in job!.assumingMemoryBound(to: Job.self).pointee.run(index) }
   }
 
-  /// A product under way.
+  /// A product under way, cut into parts of tokens, and these into pieces of blocks.
   private struct Job {
     let projection: Projection
     let activations: Activations
     let tokens: Int
+    let parts: Int
     let pieces: Int
     let y: UnsafeMutablePointer<Float>
 
-    func run(_ piece: Int) {
-      let blocks = projection.blocks
+    func run(_ index: Int) {
+      let part = index / pieces, piece = index % pieces, blocks = projection.blocks
       projection.multiply(
-        activations, tokens: tokens, blocks: blocks * piece / pieces..<blocks * (piece + 1) / pieces, into: y)
+        activations, tokens: tokens * part / parts..<tokens * (part + 1) / parts,
+        blocks: blocks * piece / pieces..<blocks * (piece + 1) / pieces, into: y)
     }
   }
 
-  /// The outputs of some blocks, counted through all matrices.
-  private func multiply(_ activations: Activations, tokens: Int, blocks: Range<Int>, into y: UnsafeMutablePointer<Float>) {
+  /// The outputs of some blocks, counted through all matrices, for some tokens.
+  private func multiply(
+    _ activations: Activations, tokens: Range<Int>, blocks: Range<Int>, into y: UnsafeMutablePointer<Float>
+  ) {
     for index in matrices.indices {
       let start = starts[index], count = matrices[index].blocks
       let mine = blocks.clamped(to: start.block..<start.block + count)

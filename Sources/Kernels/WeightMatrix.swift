@@ -59,21 +59,24 @@ public enum WeightMatrix: Sendable {
     }
   }
 
-  /// y[t][o] = sum over k of w[o][k] x[t][k], for the outputs of some blocks.
+  /// y[t][o] = sum over k of w[o][k] x[t][k], for some tokens and the outputs of some blocks.
   ///
   /// - Parameters:
   ///   - activations: rows of `inputs` elements, coded if the product reads codes.
   ///   - peaks: whether they were coded with peaks.
-  ///   - y: [tokens] rows, `stride` elements from one to the next.
+  ///   - y: rows of `stride` elements, of all tokens.
   public func multiply(
-    _ activations: Activations, peaks: Bool, tokens: Int, blocks: Range<Int>, into y: UnsafeMutablePointer<Float>, stride: Int
+    _ activations: Activations, peaks: Bool, tokens: Range<Int>, blocks: Range<Int>, into y: UnsafeMutablePointer<Float>,
+    stride: Int
   ) {
+    let first = tokens.lowerBound, y = y + first * stride
     switch self {
     case .floats(let matrix):
-      matrix.multiply(activations.floats, tokens: tokens, blocks: blocks, into: y, stride: stride)
-    case .codes(let matrix):
       matrix.multiply(
-        activations.coded(matrix.inputs, peaks: peaks), tokens: tokens, blocks: blocks, into: y, stride: stride)
+        activations.floats + first * matrix.inputs, tokens: tokens.count, blocks: blocks, into: y, stride: stride)
+    case .codes(let matrix):
+      let coded = activations.coded(matrix.inputs, peaks: peaks, first: first)
+      matrix.multiply(coded, tokens: tokens.count, blocks: blocks, into: y, stride: stride)
     }
   }
 }

@@ -9,7 +9,8 @@ typedef void (*lmk_task)(void *context, size_t index);
 lmk_pool *lmk_pool_create(size_t threads);
 void lmk_pool_destroy(lmk_pool *pool);
 
-// Calls task(context, i) once for every i < count, on any thread, in any order; returns when all are done.
+// Calls task(context, i) once for every i < count, on any thread, in any order; returns when all are done. Each thread starts
+// with its share of the indices, the same one in every region of the same count, so what belongs together should be neighbours.
 // Called from inside a task, or while another thread uses the pool, it runs everything in the caller.
 void lmk_pool_run(lmk_pool *pool, size_t count, lmk_task task, void *context);
 
