@@ -48,7 +48,7 @@ void lmk_ref_coded_product(
   } while (0)
 
 // A single token waits for memory alone: what comes 4 KiB later is asked for now. Beyond the end this asks for what follows,
-// or for nothing.
+// or for nothing. With 8 bits the processor keeps up by itself, and is a tenth slower when told.
 enum { CODED_AHEAD = 4096 };
 #define CODED_FETCH_AHEAD(group, bytes) \
   for (size_t line_ = 0; line_ < (bytes); line_ += 64) __builtin_prefetch((group) + CODED_AHEAD + line_)

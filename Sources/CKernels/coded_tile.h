@@ -86,7 +86,7 @@ CODED_TARGET LMK_INLINE void CODED_NAME(tile)(
 #pragma clang loop unroll(full)
   for (size_t t = 0; t < tokens; t++) total[t][0] = total[t][1] = (v16){};
   for (size_t g = 0; g < groups; g++, group += group_bytes) {
-    if (tokens == 1) CODED_FETCH_AHEAD(group, group_bytes);
+    if (tokens == 1 && bits == 4) CODED_FETCH_AHEAD(group, group_bytes);
     const float *scales = a->scales + token * groups + g;
     const int32_t *sums = a->sums + token * groups + g;
     i16x32 sum[CODED_TOKENS][2];
