@@ -29,7 +29,7 @@ struct BenchTests {
       report.keys.sorted() == [
         "format", "kv_type", "load", "machine", "model", "parameters", "peak_memory_bytes", "schema", "tests", "weight_bytes",
       ])
-    #expect(report["schema"]?.int == 1 && report["kv_type"]?.string == "f32" && report["parameters"]?.int == 260_032)
+    #expect(report["schema"]?.int == 1 && report["kv_type"]?.string == "f16" && report["parameters"]?.int == 260_032)
     let load = try #require(report["load"]?.object)
     #expect(load.keys.sorted() == ["first_token_prompt", "first_token_seconds", "open_seconds", "seconds", "threads"])
     let machine = try #require(report["machine"]?.array?.first?.object)

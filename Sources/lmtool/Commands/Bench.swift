@@ -45,7 +45,7 @@ extension LMTool {
     @Option(help: "Numbers of threads (default: one for each core).")
     var threads: CountList?
     @Option(help: "How to hold keys and values of past tokens.")
-    var kvType = CacheType.f32
+    var kvType = CacheType.f16
     @Flag(help: "Time every matrix shape of the model, and attention at the depths given, by themselves.")
     var kernels = false
     @Option(
