@@ -82,6 +82,6 @@ let package = Package(
         "Compression", "Inference", "Artifacts", "Models", "Checkpoints", "Quantization", "Tokenizers", "Tensors", "Kernels",
         collections,
       ]),
-    tests("CommandTests", imports: ["lmtool", "Checkpoints", "Tensors", collections], besides: ["Snapshots"]),
+    tests("CommandTests", imports: ["lmtool", "Checkpoints", "Tensors", "Kernels", collections], besides: ["Snapshots"]),
   ]
 )

@@ -22,6 +22,15 @@ public enum InstructionSet: Int, Sendable, CaseIterable {
   /// The one in use: the best there is, or what `LMTOOL_ISA` names.
   public static var inUse: InstructionSet { InstructionSet(rawValue: Int(lmk_isa_in_use().rawValue)) ?? .reference }
 
+  /// What is wrong with asking for the instruction set `name`; nil when this processor has it.
+  public static func objection(to name: String) -> String? {
+    let names = allCases.filter(\.isAvailable).map { "\($0)" }
+    if names.contains(name) { return nil }
+    let isKnown = allCases.contains { "\($0)" == name }
+    return "LMTOOL_ISA names \(name), which \(isKnown ? "this processor lacks" : "is no instruction set"); here it can be "
+      + names.dropLast().joined(separator: ", ") + (names.count > 1 ? " or " : "") + names[names.count - 1]
+  }
+
   /// Whether this processor has it.
   public var isAvailable: Bool { lmk_isa_available(lmk_isa(UInt32(rawValue))) != 0 }
 

@@ -1,5 +1,7 @@
 import ArgumentParser
 import Compression
+import Kernels
+import Tensors
 
 #if canImport(Glibc)
   import Glibc
@@ -44,7 +46,16 @@ import Compression
   private static func run(_ arguments: ArraySlice<String>) -> Int32 {
     var command: any ParsableCommand
     do { command = try parseAsRoot(Array(arguments)) } catch { return Failure.reportParsing(error) }
-    do { try command.run() } catch { return Failure.report(error) }
+    do {
+      try checkInstructionSet()
+      try command.run()
+    } catch { return Failure.report(error) }
     return Failure.statusOfSuccess()
+  }
+
+  /// Refuses to go on with another instruction set than the one asked for.
+  private static func checkInstructionSet() throws(LMToolError) {
+    guard let name = getenv("LMTOOL_ISA").map({ String(cString: $0) }), !name.isEmpty else { return }
+    if let objection = InstructionSet.objection(to: name) { throw LMToolError(.usage, objection) }
   }
 }

@@ -1,4 +1,5 @@
 import Checkpoints
+import Kernels
 import OrderedCollections
 import Tensors
 import TestSupport
@@ -33,6 +34,19 @@ struct BadInputTests {
     #expect(process.exitStatus() == 66)
     #expect(error.hasPrefix("lmtool: error: ") && error.split(separator: "\n").count == 1)
     #expect(scratch.names == [])
+  }
+
+  @Test(arguments: ["nonsense", "avx512vnni", "i8mm", "reference"]) func theInstructionSetIsTheOneAskedForOrNone(name: String)
+    throws
+  {
+    let process = try LMToolProcess(
+      arguments: ["run", stories, "-p", "Once", "--max-tokens", "1", "-q"],
+      shell: "LMTOOL_ISA=\(name); export LMTOOL_ISA; \"$0\" \"$@\"")
+    let error = process.readError()
+    let isThere = InstructionSet.allCases.contains { "\($0)" == name && $0.isAvailable }
+    #expect(process.exitStatus() == (isThere ? 0 : 64))
+    #expect(
+      isThere ? error == "" : error.hasPrefix("lmtool: error: LMTOOL_ISA names \(name), which ") && error.contains("reference"))
   }
 
   @Test(
