@@ -1,4 +1,5 @@
 // Activations in 8 bits. See coded.h.
+#include "bits.h"
 #include "coded.h"
 #include "dispatch.h"
 #include "reference.h"
@@ -14,31 +15,19 @@ typedef uint8_t u8x16 __attribute__((vector_size(16)));
 
 enum { INFINITE_BITS = 0x7F800000 };
 
-static inline uint32_t bits_of(float value) {
-  uint32_t bits;
-  memcpy(&bits, &value, sizeof bits);
-  return bits;
-}
-
-static inline float float_of(uint32_t bits) {
-  float value;
-  memcpy(&value, &bits, sizeof value);
-  return value;
-}
-
 // The magnitudes of floats compare as their bits do, NaN above infinity, so a NaN ends up in the scale.
 static void code_group_one(const float *x, int8_t *codes, float *scale, int32_t *sum) {
   int32_t most = 0;
   for (size_t k = 0; k < LMK_CODED_GROUP; k++) {
-    const int32_t magnitude = (int32_t)(bits_of(x[k]) & 0x7FFFFFFF);
+    const int32_t magnitude = (int32_t)(float_bits(x[k]) & 0x7FFFFFFF);
     most = magnitude > most ? magnitude : most;
   }
-  const float largest = float_of((uint32_t)most);
+  const float largest = bits_float((uint32_t)most);
   *scale = largest < TINY ? 0.0f : largest / 127.0f;
   const float inverse = *scale > 0 ? 127.0f / largest : 0.0f;
   *sum = 0;
   for (size_t k = 0; k < LMK_CODED_GROUP; k++) {
-    codes[k] = (int8_t)(uint8_t)bits_of(x[k] * inverse + ROUNDER);
+    codes[k] = (int8_t)(uint8_t)float_bits(x[k] * inverse + ROUNDER);
     *sum += codes[k];
   }
 }
@@ -46,7 +35,7 @@ static void code_group_one(const float *x, int8_t *codes, float *scale, int32_t 
 LMK_INLINE void code_group_lanes(const float *x, int8_t *codes, float *scale, int32_t *sum) {
   const v16 low = LMK_LOAD(v16, x), high = LMK_LOAD(v16, x + 16);
   const i16x32 a = (i16x32)low & 0x7FFFFFFF, b = (i16x32)high & 0x7FFFFFFF;
-  const float largest = float_of((uint32_t)__builtin_reduce_max(__builtin_elementwise_max(a, b)));
+  const float largest = bits_float((uint32_t)__builtin_reduce_max(__builtin_elementwise_max(a, b)));
   *scale = largest < TINY ? 0.0f : largest / 127.0f;
   const float inverse = *scale > 0 ? 127.0f / largest : 0.0f;
   const u16x32 first = (u16x32)(low * inverse + ROUNDER), second = (u16x32)(high * inverse + ROUNDER);
@@ -66,13 +55,13 @@ typedef struct {
 } peak_code;
 
 LMK_INLINE void code_peak(float value, int32_t largest, int32_t second, peak_code *peak) {
-  const int32_t fine = (int32_t)bits_of(float_of((uint32_t)second) / 127.0f);
-  const int32_t coarse = (int32_t)bits_of(float_of((uint32_t)largest) / (127.0f * 128.0f));
-  const float scale = float_of((uint32_t)(fine > coarse ? fine : coarse));
-  *peak = (peak_code){.scale = float_of((uint32_t)largest) < TINY ? 0.0f : scale};
+  const int32_t fine = (int32_t)float_bits(bits_float((uint32_t)second) / 127.0f);
+  const int32_t coarse = (int32_t)float_bits(bits_float((uint32_t)largest) / (127.0f * 128.0f));
+  const float scale = bits_float((uint32_t)(fine > coarse ? fine : coarse));
+  *peak = (peak_code){.scale = bits_float((uint32_t)largest) < TINY ? 0.0f : scale};
   if (!(peak->scale > 0) || fine >= INFINITE_BITS || coarse >= INFINITE_BITS) return;
   peak->inverse = 1.0f / scale;
-  const int32_t code = (int32_t)(bits_of(value * peak->inverse + ROUNDER) - bits_of(ROUNDER));
+  const int32_t code = (int32_t)(float_bits(value * peak->inverse + ROUNDER) - float_bits(ROUNDER));
   peak->high = (code + 64) >> 7;
   peak->low = code - 128 * peak->high;
 }
@@ -91,7 +80,7 @@ static void code_peaked_one(const float *x, size_t at, const lmk_activations *a)
   int32_t largest = -1, second = 0;
   size_t index = 0;
   for (size_t k = 0; k < LMK_CODED_GROUP; k++) {
-    const int32_t magnitude = (int32_t)(bits_of(x[k]) & 0x7FFFFFFF);
+    const int32_t magnitude = (int32_t)(float_bits(x[k]) & 0x7FFFFFFF);
     if (magnitude > largest) {
       second = largest < 0 ? 0 : largest, largest = magnitude, index = k;
     } else if (magnitude > second) {
@@ -103,7 +92,7 @@ static void code_peaked_one(const float *x, size_t at, const lmk_activations *a)
   int8_t *codes = a->codes + at * LMK_CODED_GROUP;
   int32_t sum = 0;
   for (size_t k = 0; k < LMK_CODED_GROUP; k++) {
-    codes[k] = peak.inverse > 0 && k != index ? (int8_t)(uint8_t)bits_of(x[k] * peak.inverse + ROUNDER) : 0;
+    codes[k] = peak.inverse > 0 && k != index ? (int8_t)(uint8_t)float_bits(x[k] * peak.inverse + ROUNDER) : 0;
     sum += codes[k];
   }
   store_peak(&peak, index, at, sum, a);

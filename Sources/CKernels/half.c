@@ -2,19 +2,8 @@
 
 #include <string.h>
 
+#include "bits.h"
 #include "isa.h"
-
-static inline uint32_t float_bits(float value) {
-  uint32_t bits;
-  memcpy(&bits, &value, sizeof bits);
-  return bits;
-}
-
-static inline float bits_float(uint32_t bits) {
-  float value;
-  memcpy(&value, &bits, sizeof value);
-  return value;
-}
 
 // The definition of both directions, in integers and exact float operations.
 float lmk_f16_to_f32_one(uint16_t bits) {
