@@ -9,6 +9,7 @@ final class ForwardPass {
   private let model: Transformer
   private let width: Int
   private let layers: [LayerPass]
+  private let finalNorm: NormPass
   private let scratch: Scratch
   private let threads = ThreadPool.shared.threads
   /// The tokens under way, and the position of the first.
@@ -29,6 +30,7 @@ final class ForwardPass {
       if known == nil { tables.append(table) }
       return LayerPass(spec, weights, capacity: capacity, cache: format, rotary: table)
     }
+    finalNorm = NormPass(model.spec.finalNorm, model.finalNorm)
     scratch = Scratch(model.spec, batch: batch)
   }
 
@@ -52,9 +54,8 @@ final class ForwardPass {
     guard count > 0 else { return Logits(UnsafeBufferPointer(start: nil, count: 0), owner: scratch) }
     let start = scratch.residual + (ran - count) * width
     tokens = count
-    let norm = model.spec.finalNorm, weight = model.finalNorm
     forEachToken { token in
-      normalize(start + token * width, norm.kind, norm.epsilon, weight, token)
+      finalNorm.apply(start + token * width, into: scratch.activations, row: token)
       prepare(token, for: model.head)
     }
     let logits = scratch.logits(count)
@@ -66,7 +67,7 @@ final class ForwardPass {
 
   private func attention(_ layer: LayerPass) {
     forEachToken { token in
-      normalize(scratch.residual + token * width, layer.attentionNorm, layer.attentionEpsilon, layer.attentionNormWeight, token)
+      layer.attentionNorm.apply(scratch.residual + token * width, into: scratch.activations, row: token)
       prepare(token, for: layer.queryKeyValue.projection)
     }
     multiply(layer.queryKeyValue)
@@ -79,7 +80,7 @@ final class ForwardPass {
 
   private func mlp(_ layer: LayerPass) {
     forEachToken { token in
-      normalize(scratch.residual + token * width, layer.mlpNorm, layer.mlpEpsilon, layer.mlpNormWeight, token)
+      layer.mlpNorm.apply(scratch.residual + token * width, into: scratch.activations, row: token)
       prepare(token, for: layer.gateUp.projection)
     }
     multiply(layer.gateUp)
@@ -154,14 +155,6 @@ final class ForwardPass {
     let tokens = tokens, pieces = min(tokens, scratch.pieces)
     ThreadPool.shared.forEach(pieces) { piece in
       for token in tokens * piece / pieces..<tokens * (piece + 1) / pieces { body(token) }
-    }
-  }
-
-  /// Norm of one row, into the activations.
-  private func normalize(_ x: UnsafePointer<Float>, _ kind: NormSpec.Kind, _ epsilon: Float, _ weight: [Float], _ token: Int) {
-    let output = scratch.activations.floats + token * weight.count
-    switch kind {
-    case .rms: rmsNorm(x, weight: weight, epsilon: epsilon, count: weight.count, tokens: 1, into: output)
     }
   }
 

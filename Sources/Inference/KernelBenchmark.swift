@@ -86,12 +86,17 @@ public struct KernelBenchmark {
     try session.forward(model.randomTokens(depth), logits: .none)
     let end = try best(session, ids, progress)
     guard end - start > 0.02 * end else { return nil }
+    return addedAttention(depth: depth, tokens: tokens, seconds: end - start)
+  }
+
+  /// The rate of attention when `depth` positions before cost so many seconds more.
+  package func addedAttention(depth: Int, tokens: Int, seconds: Double) -> KernelRate {
     func added(_ tokens: Int, _ cost: (TokenCost.Attention) -> Int) -> Double {
       let (before, after) = (BenchmarkTest(.prefill, tokens: tokens), BenchmarkTest(.prefill, tokens: tokens, depth: depth))
       return self.cost.attention(in: after, cost) - self.cost.attention(in: before, cost)
     }
     return KernelRate(
-      name: "attention", format: "\(cache)", shape: nil, depth: depth, tokens: tokens, seconds: end - start,
+      name: "attention", format: "\(cache)", shape: nil, depth: depth, tokens: tokens, seconds: seconds,
       operations: added(tokens, \.operations), bytes: added(1, \.bytes), arithmetic: .f32)
   }
 
