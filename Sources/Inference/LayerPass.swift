@@ -56,7 +56,11 @@ struct NormPass {
 
   /// The norm of a row x, into row `token` of the activations.
   func apply(_ x: UnsafePointer<Float>, into activations: Activations, row token: Int) {
-    let output = activations.floats + token * weight.count
+    apply(x, into: activations.floats + token * weight.count)
+  }
+
+  /// The norm of a row x.
+  func apply(_ x: UnsafePointer<Float>, into output: UnsafeMutablePointer<Float>) {
     switch kind {
     case .rms: rmsNorm(x, weight: weight, epsilon: epsilon, count: weight.count, tokens: 1, into: output)
     }
@@ -65,7 +69,7 @@ struct NormPass {
 
 extension MLPSpec.Activation {
   /// The function that computes it.
-  fileprivate var kernel: Activation {
+  var kernel: Activation {
     switch self {
     case .silu: .silu
     }

@@ -157,7 +157,8 @@ public struct LayerSpec: Sendable, Equatable {
     self.mlp = mlp
   }
 
-  var tensors: [TensorSpec] {
+  /// Every tensor of the layer, in the order of computation.
+  public var tensors: [TensorSpec] {
     let projections = [attention.query, attention.key, attention.value, attention.output]
     let mlp = [self.mlp.gate, self.mlp.up, self.mlp.down]
     return [attentionNorm.weight] + projections.flatMap(\.tensors) + [mlpNorm.weight] + mlp.flatMap(\.tensors)

@@ -3,6 +3,7 @@
 #include "activation.h"
 #include "attention.h"
 #include "coded.h"
+#include "factor.h"
 #include "gemm.h"
 #include "norm.h"
 #include "product.h"
@@ -23,3 +24,5 @@ void lmk_ref_add(float *x, const float *y, size_t count);
 void lmk_ref_gemm(const lmk_gemm *product);
 void lmk_ref_gemm_block(
     const lmk_gemm *product, const lmk_gemm_slab *slab, size_t first_row, size_t last_row, size_t first, size_t last);
+void lmk_ref_factor_update(double *a, size_t n, size_t from, size_t to, size_t first, size_t last);
+void lmk_ref_factor_solve(const double *u, size_t n, double *b);

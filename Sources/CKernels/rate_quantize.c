@@ -1,0 +1,125 @@
+#include "include/rate_quantize.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "rate_feedback.h"
+
+enum { STATES = 8, BLOCK = 64 };  // columns between which errors are fed back at once
+
+// Dependent quantization: even states reach the even integers, odd states the odd ones and 0; the index's parity picks the next state
+// (Schwarz, Nguyen, Marpe and Wiegand, "Hybrid Video Coding with Trellis-Coded Quantization", DCC 2019; eight states).
+static const uint8_t NEXT[STATES][2] = {{0, 2}, {5, 7}, {1, 3}, {6, 4}, {2, 0}, {4, 6}, {3, 1}, {7, 5}};
+// The two ways into each state: the state before and the parity of the index.
+static const uint8_t BEFORE[STATES][2][2] = {{{0, 0}, {4, 1}}, {{2, 0}, {6, 1}}, {{0, 1}, {4, 0}}, {{2, 1}, {6, 0}},
+                                             {{3, 1}, {5, 0}}, {{1, 0}, {7, 1}}, {{3, 0}, {5, 1}}, {{1, 1}, {7, 0}}};
+
+int lmk_rate_value(int state, int index) { return state & 1 ? 2 * index - (index > 0) + (index < 0) : 2 * index; }
+
+int lmk_rate_next(int state, int index) { return NEXT[state][index & 1]; }
+
+size_t lmk_rate_scratch(size_t columns) { return 2 * columns * LMK_LANE; }
+
+// The best index of one parity for one element in one kind of state.
+typedef struct {
+  float loss;
+  int index;
+} choice;
+
+static float cost_of(const float *costs, int index) {
+  const int bounded = index > LMK_RATE_SPAN ? LMK_RATE_SPAN : index < -LMK_RATE_SPAN ? -LMK_RATE_SPAN : index;
+  return costs[bounded + LMK_RATE_SPAN];
+}
+
+// Compares the nearest index of the parity with its neighbour of the same parity on the side of zero, which is cheaper.
+static choice choose(float target, int odd_state, int parity, const float *costs) {
+  const float magnitude = fabsf(target), place = odd_state ? (magnitude + 1) * 0.5f : magnitude * 0.5f;
+  const float limit = LMK_RATE_LARGEST - 1;
+  const float pairs = ((place < limit ? place : limit) - (float)parity) * 0.5f;
+  const int sign = target < 0 ? -1 : 1;
+  const int nearest = 2 * (int)(pairs + 0.5f) + parity;
+  choice best = {INFINITY, 0};
+  for (int step = 0; step < 2; step++) {
+    const int index = sign * (nearest - 2 * step);
+    if (nearest - 2 * step < 0 && !parity) break;
+    const float error = target - (float)lmk_rate_value(odd_state, index), loss = error * error + cost_of(costs, index);
+    if (loss < best.loss) best = (choice){loss, index};
+  }
+  return best;
+}
+
+// The way through the trellis, row by row.
+typedef struct {
+  float losses[STATES];
+  uint8_t before[LMK_LANE][STATES];
+  int16_t indices[LMK_LANE][STATES];
+} trellis;
+
+static void add_row(trellis *path, size_t row, float target, const float *costs) {
+  choice choices[2][2];
+  for (int odd = 0; odd < 2; odd++)
+    for (int parity = 0; parity < 2; parity++) choices[odd][parity] = choose(target, odd, parity, costs + odd * LMK_RATE_WIDTH);
+  float losses[STATES];
+  for (int state = 0; state < STATES; state++) {
+    const uint8_t(*ways)[2] = BEFORE[state];
+    const choice *first = &choices[ways[0][0] & 1][ways[0][1]], *second = &choices[ways[1][0] & 1][ways[1][1]];
+    const float a = path->losses[ways[0][0]] + first->loss, b = path->losses[ways[1][0]] + second->loss;
+    const int way = b < a;
+    losses[state] = way ? b : a;
+    path->before[row][state] = ways[way][0];
+    path->indices[row][state] = (int16_t)(way ? second : first)->index;
+  }
+  memcpy(path->losses, losses, sizeof losses);
+}
+
+// Quantizes the rows of one column from `state` on; returns the state in which the column ends.
+static int quantize_column(const float *targets, size_t rows, int state, const float *const *costs, int16_t *indices, int16_t *values) {
+  trellis path;
+  for (int s = 0; s < STATES; s++) path.losses[s] = s == state ? 0 : INFINITY;
+  for (size_t i = 0; i < rows; i++) add_row(&path, i, targets[i], costs[i]);
+  int end = 0;
+  for (int s = 1; s < STATES; s++)
+    if (path.losses[s] < path.losses[end]) end = s;
+  for (size_t i = rows, s = (size_t)end; i-- > 0;) {
+    indices[i] = path.indices[i][s];
+    s = path.before[i][s];
+    values[i] = (int16_t)lmk_rate_value((int)s, indices[i]);
+  }
+  return end;
+}
+
+static int quantize_next(const lmk_rate_plan *plan, const lmk_rate_lane *lane, size_t j, int state, const float *targets, float *errors) {
+  float scaled[LMK_LANE];
+  const float *costs[LMK_LANE];
+  int16_t indices[LMK_LANE], values[LMK_LANE];
+  for (size_t i = 0; i < lane->rows; i++) {
+    const int class = (lane->row_codes[i] + plan->column_codes[j]) / 2;
+    costs[i] = plan->costs + (size_t)(class < LMK_RATE_CLASSES ? class : LMK_RATE_CLASSES - 1) * 2 * LMK_RATE_WIDTH;
+    scaled[i] = targets[j * LMK_LANE + i] / (plan->steps[j] * lane->steps[i]);
+  }
+  state = quantize_column(scaled, lane->rows, state, costs, indices, values);
+  for (size_t i = 0; i < lane->rows; i++) {
+    const size_t at = i * plan->columns + j;
+    lane->indices[at] = indices[i];
+    lane->values[at] = values[i];
+    errors[j * LMK_LANE + i] = lane->weights[at] - (float)values[i] * (plan->steps[j] * lane->steps[i]);
+  }
+  return state;
+}
+
+void lmk_rate_quantize(const lmk_rate_plan *plan, const lmk_rate_lane *lane, float *scratch) {
+  const size_t columns = plan->columns;
+  float *targets = scratch, *errors = scratch + columns * LMK_LANE;
+  memset(scratch, 0, lmk_rate_scratch(columns) * sizeof *scratch);
+  for (size_t i = 0; i < lane->rows; i++)
+    for (size_t j = 0; j < columns; j++) targets[j * LMK_LANE + i] = lane->weights[i * columns + j];
+  int state = 0;
+  for (size_t first = 0; first < columns; first += BLOCK) {
+    const size_t last = columns - first < BLOCK ? columns : first + BLOCK;
+    for (size_t j = first; j < last; j++) {
+      state = quantize_next(plan, lane, j, state, targets, errors);
+      lmk_rate_feedback(plan, j + 1, last, j, j + 1, errors, targets);
+    }
+    lmk_rate_feedback(plan, last, columns, first, last, errors, targets);
+  }
+}
