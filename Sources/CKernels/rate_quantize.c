@@ -93,8 +93,8 @@ static int quantize_next(const lmk_rate_plan *plan, const lmk_rate_lane *lane, s
   const float *costs[LMK_LANE];
   int16_t indices[LMK_LANE], values[LMK_LANE];
   for (size_t i = 0; i < lane->rows; i++) {
-    const int class = (lane->row_codes[i] + plan->column_codes[j]) / 2;
-    costs[i] = plan->costs + (size_t)(class < LMK_RATE_CLASSES ? class : LMK_RATE_CLASSES - 1) * 2 * LMK_RATE_WIDTH;
+    const size_t class = ((size_t)lane->row_codes[i] + plan->column_codes[j]) / 2;
+    costs[i] = plan->costs + (class < plan->classes ? class : plan->classes - 1) * 2 * LMK_RATE_WIDTH;
     scaled[i] = targets[j * LMK_LANE + i] / (plan->steps[j] * lane->steps[i]);
   }
   state = quantize_column(scaled, lane->rows, state, costs, indices, values);

@@ -103,3 +103,20 @@ public final class LayerRunner {
     ThreadPool.shared.forEach((tokens + piece - 1) / piece) { body($0 * piece..<min($0 * piece + piece, tokens)) }
   }
 }
+
+/// The norm before the head.
+public struct FinalNorm {
+  private let pass: NormPass
+  private let width: Int
+
+  /// The norm with its weight.
+  public init(_ spec: NormSpec, weight: [Float]) {
+    pass = NormPass(spec, weight)
+    width = weight.count
+  }
+
+  /// The norm of `tokens` rows.
+  public func apply(_ residual: UnsafePointer<Float>, tokens: Int, into x: UnsafeMutablePointer<Float>) {
+    for token in 0..<tokens { pass.apply(residual + token * width, into: x + token * width) }
+  }
+}

@@ -1,0 +1,88 @@
+import Inference
+import Kernels
+import Models
+
+/// One model on its way through a calibration text: the residual stream of all tokens, and what a layer makes of it.
+final class ResidualPath {
+  /// Tokens of all windows.
+  let tokens: Int
+  /// [tokens, width].
+  let residual: UnsafeMutablePointer<Float>
+  /// [tokens, inputs] of the matrix that comes next, which are kept for all tokens: outputs of attention, or channels of the MLP.
+  let channels: UnsafeMutablePointer<Float>
+  private let width: Int
+  private let scratch: [UnsafeMutablePointer<Float>]
+
+  /// Tokens that pass through a matrix together, at least one window.
+  static func batch(window: Int) -> Int { max(1, 2048 / window) * window }
+
+  /// A path for the widest layer of `spec`.
+  init(_ spec: ModelSpec, windows: TokenWindows) {
+    tokens = windows.tokens.count
+    width = spec.width
+    func widest(_ size: (LayerSpec) -> Int) -> Int { spec.layers.map(size).max() ?? 1 }
+    residual = .allocate(capacity: max(1, tokens * width))
+    channels = .allocate(capacity: max(1, tokens * widest { max($0.attention.output.inputs, $0.mlp.down.inputs) }))
+    let rows = min(tokens, Self.batch(window: windows.length))
+    let outputs = max(width, widest { max($0.attention.query.outputs, $0.mlp.gate.outputs) })
+    scratch = (0..<4).map { _ in .allocate(capacity: max(1, rows * outputs)) }
+  }
+
+  deinit {
+    residual.deallocate()
+    channels.deallocate()
+    for buffer in scratch { buffer.deallocate() }
+  }
+
+  /// Fills the residual stream with the embeddings [vocabulary, width] of the tokens.
+  func embed(_ ids: [Int32], _ embedding: [Float]) {
+    nonisolated(unsafe) let residual = residual
+    let width = self.width
+    embedding.withUnsafeBufferPointer { rows in
+      ThreadPool.shared.forEach(ids.count) { index in
+        (residual + index * width).update(from: rows.baseAddress! + Int(ids[index]) * width, count: width)
+      }
+    }
+  }
+
+  /// What enters queries, keys and values, for a batch of tokens; overwritten by the next step.
+  func attentionInput(_ layer: LayerRunner, _ batch: Range<Int>) -> UnsafePointer<Float> {
+    layer.attentionInput(residual + batch.lowerBound * width, tokens: batch.count, into: scratch[0])
+    return UnsafePointer(scratch[0])
+  }
+
+  /// Attention of a batch, from its input on, into the channels; returns what enters the output matrix.
+  func attend(_ layer: LayerRunner, _ matrices: LayerMatrices, _ batch: Range<Int>) -> UnsafePointer<Float> {
+    let attention = layer.spec.attention
+    let x = attentionInput(layer, batch)
+    for (linear, y) in [(attention.query, scratch[1]), (attention.key, scratch[2]), (attention.value, scratch[3])] {
+      matrices.multiply(linear, x, tokens: batch.count, into: y)
+    }
+    let output = channels + batch.lowerBound * attention.output.inputs
+    layer.attention(queries: scratch[1], keys: scratch[2], values: scratch[3], tokens: batch.count, into: output)
+    return UnsafePointer(output)
+  }
+
+  /// What enters gate and up, for a batch of tokens; overwritten by the next step.
+  func mlpInput(_ layer: LayerRunner, _ batch: Range<Int>) -> UnsafePointer<Float> {
+    layer.mlpInput(residual + batch.lowerBound * width, tokens: batch.count, into: scratch[0])
+    return UnsafePointer(scratch[0])
+  }
+
+  /// The MLP of a batch, from its input on, into the channels; returns what enters the down matrix.
+  func activate(_ layer: LayerRunner, _ matrices: LayerMatrices, _ batch: Range<Int>) -> UnsafePointer<Float> {
+    let mlp = layer.spec.mlp, x = mlpInput(layer, batch)
+    matrices.multiply(mlp.gate, x, tokens: batch.count, into: scratch[1])
+    matrices.multiply(mlp.up, x, tokens: batch.count, into: scratch[2])
+    let output = channels + batch.lowerBound * mlp.down.inputs
+    layer.mlpChannels(gate: scratch[1], up: scratch[2], tokens: batch.count, into: output)
+    return UnsafePointer(output)
+  }
+
+  /// Adds `linear` of the channels of a batch to the residual stream.
+  func addOutput(_ linear: LinearSpec, _ matrices: LayerMatrices, _ batch: Range<Int>) {
+    let x = channels + batch.lowerBound * linear.inputs
+    matrices.multiply(linear, x, tokens: batch.count, into: scratch[0])
+    add(residual + batch.lowerBound * width, scratch[0], count: batch.count * width)
+  }
+}
