@@ -83,10 +83,13 @@ final class LayerwisePass {
     let layer = LayerRunner(intact, window: windows.length)
     let groups = MatrixGroup.groups(of: spec, layer: index)
     try visit(groups[0], visitor, &matrices) { path, _, batch in path.attentionInput(layer, batch) }
-    try visit(groups[1], visitor, &matrices, isKept: true, intact) { path, matrices, batch in path.attend(layer, matrices, batch) }
+    try visit(groups[1], visitor, &matrices, isKept: true, intact) { path, matrices, batch in path.attend(layer, matrices, batch)
+    }
     addOutput(spec.attention.output, matrices, intact)
     try visit(groups[2], visitor, &matrices) { path, _, batch in path.mlpInput(layer, batch) }
-    try visit(groups[3], visitor, &matrices, isKept: true, intact) { path, matrices, batch in path.activate(layer, matrices, batch) }
+    try visit(groups[3], visitor, &matrices, isKept: true, intact) { path, matrices, batch in
+      path.activate(layer, matrices, batch)
+    }
     addOutput(spec.mlp.down, matrices, intact)
   }
 
