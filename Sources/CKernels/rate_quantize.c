@@ -9,14 +9,11 @@ enum { STATES = 8, BLOCK = 64 };  // columns between which errors are fed back a
 
 // Dependent quantization: even states reach the even integers, odd states the odd ones and 0; the index's parity picks the next state
 // (Schwarz, Nguyen, Marpe and Wiegand, "Hybrid Video Coding with Trellis-Coded Quantization", DCC 2019; eight states).
-static const uint8_t NEXT[STATES][2] = {{0, 2}, {5, 7}, {1, 3}, {6, 4}, {2, 0}, {4, 6}, {3, 1}, {7, 5}};
 // The two ways into each state: the state before and the parity of the index.
 static const uint8_t BEFORE[STATES][2][2] = {{{0, 0}, {4, 1}}, {{2, 0}, {6, 1}}, {{0, 1}, {4, 0}}, {{2, 1}, {6, 0}},
                                              {{3, 1}, {5, 0}}, {{1, 0}, {7, 1}}, {{3, 0}, {5, 1}}, {{1, 1}, {7, 0}}};
 
-int lmk_rate_value(int state, int index) { return state & 1 ? 2 * index - (index > 0) + (index < 0) : 2 * index; }
-
-int lmk_rate_next(int state, int index) { return NEXT[state][index & 1]; }
+static int value_of(int state, int index) { return state & 1 ? 2 * index - (index > 0) + (index < 0) : 2 * index; }
 
 size_t lmk_rate_scratch(size_t columns) { return 2 * columns * LMK_LANE; }
 
@@ -26,13 +23,20 @@ typedef struct {
   int index;
 } choice;
 
-static float cost_of(const float *costs, int index) {
-  const int bounded = index > LMK_RATE_SPAN ? LMK_RATE_SPAN : index < -LMK_RATE_SPAN ? -LMK_RATE_SPAN : index;
-  return costs[bounded + LMK_RATE_SPAN];
+// What indices of one element cost: [2][2 * LMK_RATE_SPAN] of their high parts.
+typedef struct {
+  const float *high;
+  int shift;
+} cost_table;
+
+static float cost_of(const cost_table *costs, int odd_state, int index) {
+  const int high = index >> costs->shift;
+  const int bounded = high >= LMK_RATE_SPAN ? LMK_RATE_SPAN - 1 : high < -LMK_RATE_SPAN ? -LMK_RATE_SPAN : high;
+  return costs->high[odd_state * 2 * LMK_RATE_SPAN + bounded + LMK_RATE_SPAN];
 }
 
 // Compares the nearest index of the parity with its neighbour of the same parity on the side of zero, which is cheaper.
-static choice choose(float target, int odd_state, int parity, const float *costs) {
+static choice choose(float target, int odd_state, int parity, const cost_table *costs) {
   const float magnitude = fabsf(target), place = odd_state ? (magnitude + 1) * 0.5f : magnitude * 0.5f;
   const float limit = LMK_RATE_LARGEST - 1;
   const float pairs = ((place < limit ? place : limit) - (float)parity) * 0.5f;
@@ -42,7 +46,7 @@ static choice choose(float target, int odd_state, int parity, const float *costs
   for (int step = 0; step < 2; step++) {
     const int index = sign * (nearest - 2 * step);
     if (nearest - 2 * step < 0 && !parity) break;
-    const float error = target - (float)lmk_rate_value(odd_state, index), loss = error * error + cost_of(costs, index);
+    const float error = target - (float)value_of(odd_state, index), loss = error * error + cost_of(costs, odd_state, index);
     if (loss < best.loss) best = (choice){loss, index};
   }
   return best;
@@ -55,10 +59,10 @@ typedef struct {
   int16_t indices[LMK_LANE][STATES];
 } trellis;
 
-static void add_row(trellis *path, size_t row, float target, const float *costs) {
+static void add_row(trellis *path, size_t row, float target, const cost_table *costs) {
   choice choices[2][2];
   for (int odd = 0; odd < 2; odd++)
-    for (int parity = 0; parity < 2; parity++) choices[odd][parity] = choose(target, odd, parity, costs + odd * LMK_RATE_WIDTH);
+    for (int parity = 0; parity < 2; parity++) choices[odd][parity] = choose(target, odd, parity, costs);
   float losses[STATES];
   for (int state = 0; state < STATES; state++) {
     const uint8_t(*ways)[2] = BEFORE[state];
@@ -73,35 +77,39 @@ static void add_row(trellis *path, size_t row, float target, const float *costs)
 }
 
 // Quantizes the rows of one column from `state` on; returns the state in which the column ends.
-static int quantize_column(const float *targets, size_t rows, int state, const float *const *costs, int16_t *indices, int16_t *values) {
+static int quantize_column(const float *targets, size_t rows, int state, const cost_table *costs, int16_t *indices, int16_t *values) {
   trellis path;
   for (int s = 0; s < STATES; s++) path.losses[s] = s == state ? 0 : INFINITY;
-  for (size_t i = 0; i < rows; i++) add_row(&path, i, targets[i], costs[i]);
+  for (size_t i = 0; i < rows; i++) add_row(&path, i, targets[i], &costs[i]);
   int end = 0;
   for (int s = 1; s < STATES; s++)
     if (path.losses[s] < path.losses[end]) end = s;
   for (size_t i = rows, s = (size_t)end; i-- > 0;) {
     indices[i] = path.indices[i][s];
     s = path.before[i][s];
-    values[i] = (int16_t)lmk_rate_value((int)s, indices[i]);
+    values[i] = (int16_t)value_of((int)s, indices[i]);
   }
   return end;
 }
 
+static cost_table costs_of(const lmk_rate_plan *plan, int codes) {
+  const size_t class = codes < 128 ? 0 : (size_t)(codes - 128) / 2;
+  const size_t bounded = class < plan->classes ? class : plan->classes - 1;
+  return (cost_table){plan->costs + (size_t)plan->models[bounded] * 4 * LMK_RATE_SPAN, plan->shifts[bounded]};
+}
+
 static int quantize_next(const lmk_rate_plan *plan, const lmk_rate_lane *lane, size_t j, int state, const float *targets, float *errors) {
   float scaled[LMK_LANE];
-  const float *costs[LMK_LANE];
+  cost_table costs[LMK_LANE];
   int16_t indices[LMK_LANE], values[LMK_LANE];
   for (size_t i = 0; i < lane->rows; i++) {
-    const size_t class = ((size_t)lane->row_codes[i] + plan->column_codes[j]) / 2;
-    costs[i] = plan->costs + (class < plan->classes ? class : plan->classes - 1) * 2 * LMK_RATE_WIDTH;
+    costs[i] = costs_of(plan, lane->row_codes[i] + plan->column_codes[j]);
     scaled[i] = targets[j * LMK_LANE + i] / (plan->steps[j] * lane->steps[i]);
   }
   state = quantize_column(scaled, lane->rows, state, costs, indices, values);
   for (size_t i = 0; i < lane->rows; i++) {
     const size_t at = i * plan->columns + j;
     lane->indices[at] = indices[i];
-    lane->values[at] = values[i];
     errors[j * LMK_LANE + i] = lane->weights[at] - (float)values[i] * (plan->steps[j] * lane->steps[i]);
   }
   return state;

@@ -4,51 +4,61 @@ import CKernels
 public struct TrellisQuantizer: Sendable {
   /// Rows that share a path of the trellis.
   public static let lane = LMK_LANE
-  /// Costs are given for indices of -span...span; those beyond cost as much as the last.
-  public static let span = LMK_RATE_SPAN
+
+  /// What indices cost: by their class, the low bits that all cost the same, and by the model of the class the high parts.
+  public struct Costs: Sendable {
+    /// High parts with a cost are -span..<span; those beyond cost as much as the last.
+    public static let span = LMK_RATE_SPAN
+    /// The model of each class.
+    public let models: [UInt8]
+    /// The low bits of each class.
+    public let shifts: [UInt8]
+    /// [models, 2, 2 · span], in squared steps, for even states and odd ones.
+    public let high: [Float]
+
+    /// Costs of so many classes.
+    public init(models: [UInt8], shifts: [UInt8], high: [Float]) {
+      precondition(!models.isEmpty && models.count == shifts.count, "a class has a model and a shift")
+      precondition(models.allSatisfy { (Int($0) + 1) * 4 * Self.span <= high.count }, "a model has its costs")
+      self.models = models
+      self.shifts = shifts
+      self.high = high
+    }
+  }
 
   /// [columns, columns], as `SymmetricFactor.feedback` gives it.
-  public var feedback: [Float]
+  public let feedback: [Float]
   /// The step of each column.
-  public var columnSteps: [Float]
+  public let columnSteps: [Float]
   /// The context code of each column.
-  public var columnCodes: [UInt8]
-  /// [classes, 2, 2 · span + 1]: what an index costs, in squared steps, for even states and odd ones.
-  public var costs: [Float]
+  public let columnCodes: [UInt8]
+  /// What indices cost.
+  public let costs: Costs
 
   /// A quantizer for matrices with as many columns as there are steps.
-  public init(feedback: [Float], columnSteps: [Float], columnCodes: [UInt8], costs: [Float]) {
+  public init(feedback: [Float], columnSteps: [Float], columnCodes: [UInt8], costs: Costs) {
     precondition(feedback.count == columnSteps.count * columnSteps.count && columnCodes.count == columnSteps.count)
-    precondition(!costs.isEmpty && costs.count % (2 * (2 * Self.span + 1)) == 0)
     self.feedback = feedback
     self.columnSteps = columnSteps
     self.columnCodes = columnCodes
     self.costs = costs
   }
 
-  /// The indices and values [rows, columns] of `weights` [rows, columns]; each row has a factor on all its steps and a context code.
-  public func quantize(
-    _ weights: UnsafePointer<Float>, rowSteps: [Float], rowCodes: [UInt8]
-  ) -> (indices: [Int16], values: [Int16]) {
+  /// The indices [rows, columns] of `weights` [rows, columns]; each row has a factor on all its steps and a context code.
+  public func quantize(_ weights: UnsafePointer<Float>, rowSteps: [Float], rowCodes: [UInt8]) -> [Int16] {
     let rows = rowSteps.count, columns = columnSteps.count
-    precondition(rowCodes.count == rows)
-    var values: [Int16] = []
-    let indices = [Int16](unsafeUninitializedCapacity: rows * columns) { indices, count in
-      values = [Int16](unsafeUninitializedCapacity: rows * columns) { values, count in
-        quantize(weights, rowSteps, rowCodes, indices.baseAddress!, values.baseAddress!)
-        count = rows * columns
-      }
+    precondition(rowCodes.count == rows, "a code for each row")
+    return [Int16](unsafeUninitializedCapacity: rows * columns) { indices, count in
+      quantize(weights, rowSteps, rowCodes, indices.baseAddress!)
       count = rows * columns
     }
-    return (indices, values)
   }
 
   private func quantize(
-    _ weights: UnsafePointer<Float>, _ rowSteps: [Float], _ rowCodes: [UInt8], _ indices: UnsafeMutablePointer<Int16>,
-    _ values: UnsafeMutablePointer<Int16>
+    _ weights: UnsafePointer<Float>, _ rowSteps: [Float], _ rowCodes: [UInt8], _ indices: UnsafeMutablePointer<Int16>
   ) {
     let rows = rowSteps.count, columns = columnSteps.count
-    nonisolated(unsafe) let weights = weights, indices = indices, values = values
+    nonisolated(unsafe) let weights = weights, indices = indices
     withPlan { plan in
       nonisolated(unsafe) let plan = plan
       ThreadPool.shared.forEach((rows + Self.lane - 1) / Self.lane) { lane in
@@ -59,7 +69,7 @@ public struct TrellisQuantizer: Sendable {
           rowCodes.withUnsafeBufferPointer { codes in
             var work = lmk_rate_lane(
               rows: min(Self.lane, rows - first), weights: weights + at, steps: steps.baseAddress! + first,
-              row_codes: codes.baseAddress! + first, indices: indices + at, values: values + at)
+              row_codes: codes.baseAddress! + first, indices: indices + at)
             lmk_rate_quantize(plan, &work, scratch.assumingMemoryBound(to: Float.self))
           }
         }
@@ -71,13 +81,23 @@ public struct TrellisQuantizer: Sendable {
     feedback.withUnsafeBufferPointer { feedback in
       columnSteps.withUnsafeBufferPointer { steps in
         columnCodes.withUnsafeBufferPointer { codes in
-          costs.withUnsafeBufferPointer { costs in
+          withTables(costs) { models, shifts, high in
             var plan = lmk_rate_plan(
               columns: steps.count, feedback: feedback.baseAddress!, steps: steps.baseAddress!, column_codes: codes.baseAddress!,
-              classes: costs.count / (2 * (2 * Self.span + 1)), costs: costs.baseAddress!)
+              classes: costs.models.count, models: models, shifts: shifts, costs: high)
             body(&plan)
           }
         }
+      }
+    }
+  }
+
+  private func withTables(
+    _ costs: Costs, _ body: (UnsafePointer<UInt8>, UnsafePointer<UInt8>, UnsafePointer<Float>) -> Void
+  ) {
+    costs.models.withUnsafeBufferPointer { models in
+      costs.shifts.withUnsafeBufferPointer { shifts in
+        costs.high.withUnsafeBufferPointer { body(models.baseAddress!, shifts.baseAddress!, $0.baseAddress!) }
       }
     }
   }
