@@ -94,8 +94,8 @@ LMK_INLINE void decode_column(
       int32_t value = (int32_t)slot >> 25;
       uint32_t is_odd = slot >> 24 & 1;
       if (has_raw || __builtin_expect(value == RANS_ESCAPED, 0)) {
-        int trellis_state = (int)(state[l] & STATE_BITS) >> 1, sign = (value > 0) - (value < 0);
-        int32_t index = (value + (trellis_state & 1 ? sign : 0)) / 2;
+        int trellis_state = (int)(state[l] & STATE_BITS) >> 1;
+        int32_t index = rans_index(trellis_state, value);
         if (value == RANS_ESCAPED) {
           rest rest = take_rest(lengths, x[l], next[l]);
           index = rest.high, x[l] = rest.x, next[l] = rest.next;

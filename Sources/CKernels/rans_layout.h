@@ -29,6 +29,12 @@ static inline int32_t rans_value(int state, int32_t index) {
   return 2 * index - (state & 1 ? sign : 0);
 }
 
+// The index behind a value that such a state allows.
+static inline int32_t rans_index(int state, int32_t value) {
+  int32_t sign = (value > 0) - (value < 0);
+  return (value + (state & 1 ? sign : 0)) / 2;
+}
+
 static inline int32_t rans_magnitude(int32_t value) { return value < 0 ? -value : value; }
 
 // An escaped high part is 1 + its zigzag, and that is its length in bits but one and the bits below the highest.

@@ -60,3 +60,18 @@ int32_t lmk_rans_count(
 int32_t lmk_rans_values(const lmk_rans_matrix *matrix, const int16_t *indices, size_t first, size_t last, int16_t *values) {
   return follow(matrix, indices, first, last, NULL, NULL, values);
 }
+
+void lmk_rans_indices(const lmk_rans_matrix *matrix, int16_t *values) {
+  for (size_t top = 0; top < matrix->rows; top += LMK_RANS_LANE) {
+    size_t rows = rans_lane_rows(matrix, top / LMK_RANS_LANE);
+    int state = 0;
+    for (size_t column = 0; column < matrix->columns; column++) {
+      for (size_t row = top; row < top + rows; row++) {
+        int16_t *value = &values[row * matrix->columns + column];
+        int32_t index = rans_index(state, *value);
+        *value = (int16_t)index;
+        state = rans_next(state, index);
+      }
+    }
+  }
+}

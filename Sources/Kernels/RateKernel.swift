@@ -72,6 +72,9 @@ public struct RateKernel: Sendable {
     return found < 0 ? nil : Int(found)
   }
 
+  /// Turns the values of the whole matrix back into the indices that they came from.
+  public func indices(inPlace values: UnsafeMutablePointer<Int16>) { withMatrix { lmk_rans_indices($0, values) } }
+
   /// The segment of one lane; nil when a value is above `largest`.
   ///
   /// - Parameters:

@@ -3,45 +3,24 @@ import Tensors
 
 /// A rate matrix, entropy-coded: what an artifact stores.
 public struct EncodedRateMatrix: Sendable, Equatable {
-  /// Rows: outputs.
-  public let rows: Int
-  /// Columns: inputs.
-  public let columns: Int
+  /// Its numbers and codes.
+  public let parameters: RateParameters
   /// The segments of all lanes, one after the other.
   public let lanes: [UInt8]
-  /// Bytes of each lane.
-  public let lengths: [UInt32]
-  /// What the symbols are modelled by.
-  public let contexts: RateContexts
-  /// The step of rows and columns whose codes are `RateSteps.one`.
-  public let base: Float
-  /// The step of each row, in eighths of an octave.
-  public let rowSteps: [UInt8]
-  /// The step of each column, in eighths of an octave.
-  public let columnSteps: [UInt8]
-  /// The largest magnitude of a value.
-  public let largest: Int
-  /// The table set that the lanes were coded with.
-  public let set: Int
 
   /// [rows, columns].
-  public var shape: [Int] { [rows, columns] }
+  public var shape: [Int] { parameters.shape }
 
-  /// Takes the parts of a matrix, which `StoredRateTensor` checks.
-  public init(
-    rows: Int, columns: Int, lanes: [UInt8], lengths: [UInt32], contexts: RateContexts, base: Float, rowSteps: [UInt8],
-    columnSteps: [UInt8], largest: Int, set: Int
-  ) {
-    self.rows = rows
-    self.columns = columns
+  /// Takes the parts of a matrix.
+  ///
+  /// - Throws: `badInput` when there are not as many bytes as the lengths of the lanes add up to (RATE-8).
+  public init(parameters: RateParameters, lanes: [UInt8]) throws(LMToolError) {
+    guard lanes.count == parameters.laneBytes else {
+      throw LMToolError(
+        .badInput, "the lanes have \(lanes.count) bytes where their lengths add up to \(parameters.laneBytes)", rule: "RATE-8")
+    }
+    self.parameters = parameters
     self.lanes = lanes
-    self.lengths = lengths
-    self.contexts = contexts
-    self.base = base
-    self.rowSteps = rowSteps
-    self.columnSteps = columnSteps
-    self.largest = largest
-    self.set = set
   }
 }
 
@@ -49,7 +28,7 @@ public struct EncodedRateMatrix: Sendable, Equatable {
 public enum RateEncoder {
   /// Encodes `matrix` with one set of `tables`, the best one unless given; lanes in parallel.
   ///
-  /// - Throws: `badInput` when a value is above 32767 in magnitude (RATE-1).
+  /// - Throws: `badInput` when a value is above 32767 in magnitude (RATE-1), or weights would not be finite (RATE-2).
   public static func encode(_ matrix: RateMatrix, tables: RateTables, set: Int? = nil) throws(LMToolError) -> EncodedRateMatrix {
     let histogram = try RateHistogram(matrix)
     let set = set ?? tables.best(for: histogram)
@@ -61,9 +40,9 @@ public enum RateEncoder {
         segments[lane] = kernel.encode(matrix.indices, lane: lane, frequencies: frequencies) ?? []
       }
     }
-    return EncodedRateMatrix(
-      rows: matrix.rows, columns: matrix.columns, lanes: segments.flatMap { $0 }, lengths: segments.map { UInt32($0.count) },
-      contexts: matrix.contexts, base: matrix.base, rowSteps: matrix.rowSteps, columnSteps: matrix.columnSteps,
-      largest: histogram.largest, set: set)
+    let parameters = try RateParameters(
+      base: matrix.base, largest: histogram.largest, set: set, lengths: segments.map { UInt32($0.count) },
+      rowSteps: matrix.rowSteps, columnSteps: matrix.columnSteps, contexts: matrix.contexts)
+    return try EncodedRateMatrix(parameters: parameters, lanes: segments.flatMap { $0 })
   }
 }

@@ -43,6 +43,9 @@ int32_t lmk_rans_count(
 // The values that indices stand for: [rows][columns] of the matrix, lanes first..<last. Returns as lmk_rans_count.
 int32_t lmk_rans_values(const lmk_rans_matrix *matrix, const int16_t *indices, size_t first, size_t last, int16_t *values);
 
+// Turns the values of a whole matrix, as decoded, back into the indices.
+void lmk_rans_indices(const lmk_rans_matrix *matrix, int16_t *values);
+
 // Bytes that the segment of one lane needs at most, and bytes of scratch memory for encoding it.
 size_t lmk_rans_bound(const lmk_rans_matrix *matrix);
 size_t lmk_rans_scratch(const lmk_rans_matrix *matrix);
