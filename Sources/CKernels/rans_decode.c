@@ -21,10 +21,15 @@ typedef struct {
 
 typedef int16_t tile[TILE][LMK_RANS_LANE];
 
-// What a column of one lane needs to know: where the slots of each row start, and its raw bits.
+typedef int16_t i8x16 __attribute__((vector_size(16)));
+typedef int8_t i8x8 __attribute__((vector_size(8)));
+typedef uint32_t u8x32 __attribute__((vector_size(32)));
+
+// The rows of a lane, and what a column needs to know of each: where its slots start, and its raw bits.
 typedef struct {
   uint32_t slots[LMK_RANS_LANE];
-  uint8_t raw[LMK_RANS_LANE];
+  int16_t raw[LMK_RANS_LANE];
+  int16_t row_codes[LMK_RANS_LANE];
 } models;
 
 // The next state at 2 * state + (index odd), as 2 * state, and whether it is odd in the bit that chooses among slots.
@@ -74,16 +79,20 @@ static __attribute__((noinline)) rest take_rest(const uint32_t *lengths, uint32_
   return (rest){rans_unescaped((1u << length) + top + low), x, next};
 }
 
-// 16 bits hold every value that can be right; the others become one that is larger than any.
-static inline int16_t narrow(int32_t value) { return (int16_t)(rans_magnitude(value) > LMK_RANS_LARGEST ? -32768 : value); }
+// 16 bits hold every value that can be right.
+static inline int16_t narrow(int32_t value, int *is_too_large) {
+  *is_too_large |= rans_magnitude(value) > LMK_RANS_LARGEST;
+  return (int16_t)value;
+}
 
-// One column of `count` lanes, a constant at every call, as is whether there are raw bits.
-LMK_INLINE void decode_column(
+// One column of `count` lanes, a constant at every call, as is whether there are raw bits. Returns whether a value is too large.
+LMK_INLINE int decode_column(
     const uint32_t *slots, const models *models, const int count, const int has_raw, size_t rows, size_t column, cursor *cursors,
     tile *tiles) {
   const uint32_t *lengths = slots + (size_t)LMK_RANS_LENGTHS * LMK_RANS_TOTAL;
   uint32_t x[ABREAST], state[ABREAST];
   const uint8_t *next[ABREAST];
+  int is_too_large = 0;
   for (int l = 0; l < count; l++) x[l] = cursors[l].x, state[l] = cursors[l].state, next[l] = cursors[l].next;
   for (size_t row = 0; row < rows; row++) {
 #pragma clang loop unroll(full)
@@ -104,7 +113,7 @@ LMK_INLINE void decode_column(
           int bits = models[l].raw[row];
           index = (int32_t)((uint32_t)index << bits | take_raw(&x[l], &next[l], bits));
         }
-        value = narrow(rans_value(trellis_state, index));
+        value = narrow(rans_value(trellis_state, index), &is_too_large);
         is_odd = (uint32_t)index & 1;
       }
       tiles[l][column][row] = (int16_t)value;
@@ -112,15 +121,15 @@ LMK_INLINE void decode_column(
     }
   }
   for (int l = 0; l < count; l++) cursors[l].x = x[l], cursors[l].state = state[l], cursors[l].next = next[l];
+  return is_too_large;
 }
 
-#define COLUMN(COUNT)                                                                       \
-  case COUNT:                                                                               \
-    if (has_raw) decode_column(slots, models, COUNT, 1, rows, column, cursors, tiles);      \
-    else decode_column(slots, models, COUNT, 0, rows, column, cursors, tiles);              \
-    break;
+#define COLUMN(COUNT)                                                                         \
+  case COUNT:                                                                                 \
+    return has_raw ? decode_column(slots, models, COUNT, 1, rows, column, cursors, tiles)     \
+                   : decode_column(slots, models, COUNT, 0, rows, column, cursors, tiles);
 
-static void decode_one(
+static int decode_one(
     const uint32_t *slots, const models *models, size_t count, int has_raw, size_t rows, size_t column, cursor *cursors,
     tile *tiles) {
   switch (count) {
@@ -131,20 +140,28 @@ static void decode_one(
     COLUMN(5)
     COLUMN(6)
     COLUMN(7)
-    COLUMN(8)
+    default: COLUMN(8)
   }
 }
 
-// Fills in the models of a column; returns whether any row has raw bits.
-static int choose_models(const uint8_t *row_codes, size_t rows, int column_code, models *models) {
-  int all = 0;
-  for (size_t row = 0; row < rows; row++) {
-    int class = rans_class(row_codes[row], column_code), bits = rans_raw(class);
-    models->slots[row] = (uint32_t)rans_model(class) * (2 * LMK_RANS_TOTAL);
-    models->raw[row] = (uint8_t)bits;
-    all |= bits;
+#define CHOOSE(mask, a, b) (((a) & (mask)) | ((b) & ~(mask)))
+
+// Fills in the models of a column; returns whether any row has raw bits. As rans_class and its kin, eight rows at once.
+static int choose_models(int column_code, models *models) {
+  const i8x16 zero = {0}, last = zero + (LMK_RANS_CLASSES - 1), own = zero + LMK_RANS_MODELS, wide = own - 4;
+  const i8x16 column = zero + (int16_t)(column_code - RANS_CODE_BIAS);
+  i8x16 all = zero;
+  for (size_t row = 0; row < LMK_RANS_LANE; row += 8) {
+    i8x16 sum = LMK_LOAD(i8x16, models->row_codes + row) + column, half = (sum & (sum > zero)) >> 1;
+    i8x16 class = CHOOSE(half < last, half, last), has_raw = class >= own;
+    i8x16 model = CHOOSE(has_raw, wide + (class & 3), class), raw = ((class - wide) >> 2) & has_raw;
+    LMK_STORE(models->slots + row, __builtin_convertvector(model, u8x32) * (2 * LMK_RANS_TOTAL));
+    LMK_STORE(models->raw + row, raw);
+    all |= raw;
   }
-  return all != 0;
+  int has_raw = 0;
+  for (int i = 0; i < 8; i++) has_raw |= all[i];
+  return has_raw;
 }
 
 // Where the values go: 8 or 16 bits wide, [rows][stride].
@@ -155,19 +172,65 @@ typedef struct {
   int32_t largest;  // met so far
 } sink;
 
-static void write_tile(const tile *tile, size_t rows, size_t columns, size_t row, size_t column, sink *sink) {
-  int32_t largest = sink->largest;
-  for (size_t r = 0; r < rows; r++) {
-    size_t place = (row + r) * sink->stride + column;
-    for (size_t c = 0; c < columns; c++) {
-      int16_t value = (*tile)[c][r];
-      int32_t magnitude = rans_magnitude(value);
-      largest = magnitude > largest ? magnitude : largest;
-      if (sink->narrow) sink->narrow[place + c] = (int8_t)value;
-      else sink->wide[place + c] = value;
+enum { SIDE = 8 };
+
+// Rows a and b become one of the first halves of each, element by element, and one of the second halves.
+#define INTERLEAVE(a, b, low, high)                                      \
+  low = __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11),         \
+  high = __builtin_shufflevector(a, b, 4, 12, 5, 13, 6, 14, 7, 15)
+
+// Interleaving rows that lie four apart, three times over, turns rows into columns.
+LMK_INLINE void turn(i8x16 m[SIDE]) {
+  for (int round = 0; round < 3; round++) {
+    i8x16 turned[SIDE];
+    for (int i = 0; i < SIDE / 2; i++) INTERLEAVE(m[i], m[i + SIDE / 2], turned[2 * i], turned[2 * i + 1]);
+    for (int i = 0; i < SIDE; i++) m[i] = turned[i];
+  }
+}
+
+// Eight rows of eight columns; `seen` gathers magnitudes.
+LMK_INLINE void write_square(const tile *tile, size_t row, size_t column, const int is_narrow, size_t place, sink *sink, i8x16 *seen) {
+  i8x16 m[SIDE];
+  for (int i = 0; i < SIDE; i++) m[i] = LMK_LOAD(i8x16, &(*tile)[column + (size_t)i][row]);
+  turn(m);
+  for (int i = 0; i < SIDE; i++) {
+    i8x16 sign = m[i] >> 15, magnitude = (m[i] ^ sign) - sign, is_more = magnitude > *seen;
+    *seen = (magnitude & is_more) | (*seen & ~is_more);
+    if (is_narrow) LMK_STORE(sink->narrow + place, __builtin_convertvector(m[i], i8x8));
+    else LMK_STORE(sink->wide + place, m[i]);
+    place += sink->stride;
+  }
+}
+
+static void write_one(const tile *tile, size_t row, size_t column, size_t place, sink *sink) {
+  int16_t value = (*tile)[column][row];
+  int32_t magnitude = rans_magnitude(value);
+  sink->largest = magnitude > sink->largest ? magnitude : sink->largest;
+  if (sink->narrow) sink->narrow[place] = (int8_t)value;
+  else sink->wide[place] = value;
+}
+
+LMK_INLINE void write_squares(
+    const tile *tile, size_t rows, size_t columns, const int is_narrow, size_t place, sink *sink) {
+  i8x16 seen = {0};
+  for (size_t row = 0; row < rows; row += SIDE) {
+    for (size_t column = 0; column < columns; column += SIDE) {
+      write_square(tile, row, column, is_narrow, place + row * sink->stride + column, sink, &seen);
     }
   }
-  sink->largest = largest;
+  for (int i = 0; i < SIDE; i++) sink->largest = seen[i] > sink->largest ? seen[i] : sink->largest;
+}
+
+// Writes `columns` columns of a lane at `place` of the sink: squares of eight as far as they go, then one by one.
+static void write_tile(const tile *tile, size_t rows, size_t columns, size_t place, sink *sink) {
+  size_t whole_rows = rows / SIDE * SIDE, whole_columns = columns / SIDE * SIDE;
+  if (sink->narrow) write_squares(tile, whole_rows, whole_columns, 1, place, sink);
+  else write_squares(tile, whole_rows, whole_columns, 0, place, sink);
+  for (size_t row = 0; row < rows; row++) {
+    for (size_t column = row < whole_rows ? whole_columns : 0; column < columns; column++) {
+      write_one(tile, row, column, place + row * sink->stride + column, sink);
+    }
+  }
 }
 
 // `count` lanes of the same height from `lane` on.
@@ -183,6 +246,9 @@ static int decode_abreast(
     uint32_t x = load_word(segments[l]) | load_word(segments[l] + 2) << 16;
     if (x < RANS_LOWEST) return 0;
     cursors[l] = (cursor){x, 0, segments[l] + 4};
+    for (size_t row = 0; row < LMK_RANS_LANE; row++) {
+      models[l].row_codes[row] = row < rows ? matrix->row_codes[top + l * LMK_RANS_LANE + row] : 0;
+    }
   }
   for (size_t start = 0; start < matrix->columns; start += TILE) {
     size_t width = matrix->columns - start < TILE ? matrix->columns - start : TILE;
@@ -190,13 +256,12 @@ static int decode_abreast(
       int has_raw = 0;
       for (size_t l = 0; l < count; l++) {
         if (cursors[l].next > segments[l] + lengths[l]) return 0;
-        const uint8_t *row_codes = matrix->row_codes + top + l * LMK_RANS_LANE;
-        has_raw |= choose_models(row_codes, rows, matrix->column_codes[start + column], &models[l]);
+        has_raw |= choose_models(matrix->column_codes[start + column], &models[l]);
       }
-      decode_one(job->slots, models, count, has_raw, rows, column, cursors, tiles);
+      if (decode_one(job->slots, models, count, has_raw, rows, column, cursors, tiles)) return 0;
     }
     for (size_t l = 0; l < count; l++) {
-      write_tile(&tiles[l], rows, width, (lane - job->first + l) * LMK_RANS_LANE, start, sink);
+      write_tile(&tiles[l], rows, width, (lane - job->first + l) * LMK_RANS_LANE * sink->stride + start, sink);
     }
   }
   for (size_t l = 0; l < count; l++) {
