@@ -1,13 +1,15 @@
 import Quantization
 import Tensors
 
-/// An `.lmz` file, open for reading. Opening reads header and manifest; tensors are unpacked when they are read.
+/// An `.lmz` file, open for reading. Opening reads header and manifest, and what rate matrices share; tensors are unpacked when
+/// they are read.
 public final class Artifact: Sendable {
   /// What the file says of itself.
   public let manifest: ArtifactManifest
   /// The size of the file in bytes.
   public let fileSize: Int
-  /// All tensors in the order of the file; those with a scheme are `GridTensorReader`s.
+  /// All tensors in the order of the file; those on a grid are `GridTensorReader`s,
+  /// rate matrices `RateTensorReader`s.
   public let tensors: [any TensorReader]
 
   let file: MappedFile
@@ -27,7 +29,7 @@ public final class Artifact: Sendable {
       manifest = try Self.manifest(of: file, header)
       var check = ManifestCheck(manifest, payload: payload, fileSize: file.count)
       try check.run()
-      tensors = try Self.readers(manifest, file: file, cache: cache)
+      tensors = try ArtifactReaders(manifest, file: file, cache: cache).all()
     } catch { throw error.within(file: path) }
     indices = Dictionary(uniqueKeysWithValues: manifest.tensors.enumerated().map { ($1.name, $0) })
   }
@@ -35,8 +37,11 @@ public final class Artifact: Sendable {
   /// The tensor of this name, nil when there is none.
   public func tensor(_ name: String) -> (any TensorReader)? { indices[name].map { tensors[$0] } }
 
-  /// The quantized tensor of this name, nil when there is none or it is plain.
+  /// The tensor of this name on a grid, nil when there is none or it is stored otherwise.
   public func grid(_ name: String) -> (any GridTensorReader)? { tensor(name) as? any GridTensorReader }
+
+  /// The rate matrix of this name, nil when there is none or it is stored otherwise.
+  public func rate(_ name: String) -> (any RateTensorReader)? { tensor(name) as? any RateTensorReader }
 
   /// The bytes of a blob, compared with their hash.
   ///
@@ -45,13 +50,7 @@ public final class Artifact: Sendable {
     guard let entry = manifest.blobs.first(where: { $0.name == name }) else {
       throw LMToolError(.missingInput, "there is no blob \(name.printable)", file: file.path)
     }
-    let stream = StoredStream(entry.stream, width: 1, file: file, cache: cache)
-    let bytes: [UInt8] = try stream.elements(bytes: 0..<stream.count)
-    guard Digest.hex(bytes) == entry.sha256 else {
-      throw LMToolError(
-        .badInput, "the bytes have another hash; the file is damaged", file: file.path, at: .key(name), rule: "LMZ-15")
-    }
-    return bytes
+    return try ArtifactReaders.blob(entry, file: file, cache: cache)
   }
 
   private static func manifest(of file: MappedFile, _ header: ArtifactHeader) throws(LMToolError) -> ArtifactManifest {
@@ -71,36 +70,5 @@ public final class Artifact: Sendable {
         throw LMToolError(.badInput, "in the manifest, \(error.message)", at: .offset(header.manifestOffset), rule: "LMZ-16")
       }
     }
-  }
-
-  private static func readers(
-    _ manifest: ArtifactManifest, file: MappedFile, cache: FrameCache
-  ) throws(LMToolError) -> [any TensorReader] {
-    var readers: [any TensorReader] = []
-    for entry in manifest.tensors { readers.append(try reader(entry, file: file, cache: cache)) }
-    return readers
-  }
-
-  private static func reader(
-    _ entry: ArtifactManifest.TensorEntry, file: MappedFile, cache: FrameCache
-  ) throws(LMToolError) -> any TensorReader {
-    let streams = Self.streams(entry, file: file, cache: cache)
-    let packed = entry.streams.reduce(0) { $0 + $1.packed }
-    switch TensorType(entry.type) {
-    case .plain(let type):
-      return StoredFloatTensor(name: entry.name, shape: entry.shape, type: type, storedBytes: packed, stream: streams[0])
-    case .grid(let scheme):
-      return try StoredGridTensor(
-        name: entry.name, shape: entry.shape, scheme: scheme, codes: streams[0], scales: streams[1],
-        minimums: streams.count > 2 ? streams[2] : nil, storedBytes: packed)
-    case nil:
-      throw LMToolError(.bug, "the manifest was not checked")
-    }
-  }
-
-  /// The streams of a tensor whose entry has passed `ManifestCheck`.
-  static func streams(_ entry: ArtifactManifest.TensorEntry, file: MappedFile, cache: FrameCache) -> [StoredStream] {
-    guard let type = TensorType(entry.type), let sizes = try? type.streams(shape: entry.shape) else { return [] }
-    return zip(entry.streams, sizes).map { StoredStream($0, width: $1.width, file: file, cache: cache) }
   }
 }

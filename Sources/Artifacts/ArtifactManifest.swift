@@ -15,6 +15,8 @@ public struct ArtifactManifest: Codable, Sendable, Equatable {
   public var tokenizer: String?
   /// The blob that holds the chat template.
   public var chatTemplate: String?
+  /// The blob that holds tables, codes and lengths of the rate matrices.
+  public var rate: String?
   /// The tensors, in the order of their streams in the file.
   public var tensors: [TensorEntry]
   /// The blobs, in the order of their streams in the file.
@@ -45,11 +47,11 @@ public struct ArtifactManifest: Codable, Sendable, Equatable {
     public var name: String
     /// Dimensions, outermost first.
     public var shape: [Int]
-    /// A dtype such as "F16" or a scheme such as "int4-g32".
+    /// A dtype such as "F16", a scheme such as "int4-g32", or "rate".
     public var type: String
     /// SHA-256 of the raw bytes of all streams.
     public var sha256: String
-    /// Values; or codes, scales and minimums.
+    /// Values; codes, scales and minimums; or lanes.
     public var streams: [Stream]
   }
 
@@ -112,7 +114,7 @@ public struct ArtifactManifest: Codable, Sendable, Equatable {
   }
 
   private enum CodingKeys: String, CodingKey {
-    case format, lmtool, config, generation, tokenizer, tensors, blobs, provenance, transcript
+    case format, lmtool, config, generation, tokenizer, rate, tensors, blobs, provenance, transcript
     case chatTemplate = "chat_template"
     case payloadHash = "payload_sha256"
   }

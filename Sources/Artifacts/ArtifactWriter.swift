@@ -10,6 +10,8 @@ public final class ArtifactWriter {
   private var queue: FrameQueue
   private var tensors: [ArtifactManifest.TensorEntry] = []
   private var blobs: [(name: String, bytes: [UInt8])] = []
+  private var rateMatrices: [RateParameters] = []
+  private var rateTables: RateTables?
   /// Raw bytes of every stream begun so far.
   private var raw: [Int] = []
 
@@ -29,6 +31,20 @@ public final class ArtifactWriter {
     try addStream(grid.scales.map(\.littleEndian), width: 2, to: &entry)
     if grid.scheme.hasMinimum { try addStream(grid.minimums.map(\.littleEndian), width: 2, to: &entry) }
     tensors.append(entry.finished())
+  }
+
+  /// Adds a rate matrix that was encoded with `tables`, which are those of all rate matrices of the file.
+  ///
+  /// - Throws: `bug` when another matrix came with other tables.
+  public func add(_ name: String, _ rate: EncodedRateMatrix, tables: RateTables) throws(LMToolError) {
+    guard rateTables == nil || rateTables == tables else {
+      throw LMToolError(.bug, "the rate matrices of a file have different tables", at: .tensor(name))
+    }
+    rateTables = tables
+    var entry = TensorBuilder(name: name, shape: rate.shape, type: TensorType.rateName)
+    try addStream(rate.lanes, width: 1, to: &entry)
+    tensors.append(entry.finished())
+    rateMatrices.append(rate.parameters)
   }
 
   /// Adds a tensor as floats of `type`: f32, f16 or bf16, rounded to nearest.
@@ -58,6 +74,10 @@ public final class ArtifactWriter {
   /// - Throws: `badInput` when names or sizes break a rule of `formats/lmz.md`, `inputOutput` when the disk is full.
   @discardableResult
   public func finish(_ description: ArtifactDescription, limit: Int? = nil) throws(LMToolError) -> Int {
+    if let rateTables {
+      let shared = try RateSideInformation(tables: rateTables, matrices: rateMatrices)
+      blobs.insert((TensorType.rateName, shared.encoded()), at: 0)
+    }
     for blob in blobs {
       begin(raw: blob.bytes.count)
       for start in stride(from: 0, to: blob.bytes.count, by: Planes.block) {
@@ -133,14 +153,15 @@ public final class ArtifactWriter {
     let carried = blobs.map { ArtifactManifest.BlobEntry(name: $0.name, sha256: Digest.hex($0.bytes), stream: take(1)[0]) }
     return ArtifactManifest(
       lmtool: description.lmtool, config: description.config, generation: description.generation,
-      tokenizer: description.tokenizer, chatTemplate: description.chatTemplate, tensors: placed, blobs: carried,
+      tokenizer: description.tokenizer, chatTemplate: description.chatTemplate,
+      rate: rateTables == nil ? nil : TensorType.rateName, tensors: placed, blobs: carried,
       payloadHash: queue.hash(), provenance: description.provenance, transcript: description.transcript)
   }
 
   private static func streamCount(_ entry: ArtifactManifest.TensorEntry) -> Int {
     switch TensorType(entry.type) {
     case .grid(let scheme): scheme.hasMinimum ? 3 : 2
-    case .plain, nil: 1
+    case .plain, .rate, nil: 1
     }
   }
 }

@@ -5,7 +5,8 @@ import Tensors
 
 extension Artifact {
   /// Checks every byte behind the manifest: the hash of the payload (LMZ-17), every frame (LMZ-5), the hash of every
-  /// tensor (LMZ-14) and blob (LMZ-15), and that every float, scale and minimum is finite (LMZ-12, Q-4).
+  /// tensor (LMZ-14) and blob (LMZ-15), that every float, scale and minimum is finite (LMZ-12, Q-4), and that every lane of a
+  /// rate matrix can be decoded (RATE-6).
   ///
   /// - Parameter progress: told how many packed bytes were hashed or unpacked.
   /// - Returns: what is wrong, in the order of the file; empty when the file is sound.
@@ -29,6 +30,7 @@ extension Artifact {
       try verifyPayload(meter)
     } else if task <= tensors {
       try verify(manifest.tensors[task - 1], meter)
+      try (self.tensors[task - 1] as? StoredRateTensor)?.verifyLanes()
     } else {
       try verify(manifest.blobs[task - tensors - 1], meter)
     }
@@ -51,7 +53,7 @@ extension Artifact {
   private func verify(_ entry: ArtifactManifest.TensorEntry, _ meter: Meter) throws(LMToolError) {
     var digest = Digest()
     do throws(LMToolError) {
-      let streams = Artifact.streams(entry, file: file, cache: FrameCache())
+      let streams = ArtifactReaders.streams(entry, file: file, cache: FrameCache())
       for (index, stream) in streams.enumerated() {
         try verify(stream, &digest, meter) { (bytes, start) throws(LMToolError) in
           try Self.checkValues(bytes, from: start, stream: index, of: entry)
@@ -96,7 +98,7 @@ extension Artifact {
       if stream == 0 { return try checkPadding(bytes, from: start, scheme, shape: entry.shape) }
       guard let index = DType.f16.firstNonfinite(bytes) else { return }
       throw LMToolError(.badInput, "\(stream == 1 ? "scale" : "minimum") \(start / 2 + index) is NaN or infinite", rule: "Q-4")
-    case nil: return
+    case .rate, nil: return
     }
   }
 

@@ -20,7 +20,7 @@ struct ManifestCheck {
     self.fileSize = fileSize
   }
 
-  /// - Throws: `badInput` by the rule that is broken, LMZ-8 to LMZ-16.
+  /// - Throws: `badInput` by the rule that is broken, LMZ-8 to LMZ-18.
   mutating func run() throws(LMToolError) {
     guard manifest.format == 1 else {
       throw LMToolError(
@@ -36,9 +36,14 @@ struct ManifestCheck {
         .badInput, "the streams end at \(position) but the manifest starts at \(payload.upperBound)", at: .offset(position),
         rule: "LMZ-9")
     }
-    for (key, name) in [("tokenizer", manifest.tokenizer), ("chat_template", manifest.chatTemplate)] {
+    let named = [("tokenizer", manifest.tokenizer), ("chat_template", manifest.chatTemplate), ("rate", manifest.rate)]
+    for (key, name) in named {
       guard let name, !manifest.blobs.contains(where: { $0.name == name }) else { continue }
       throw LMToolError(.badInput, "there is no blob \(name.printable)", at: .key(key), rule: "LMZ-15")
+    }
+    if manifest.rate == nil, let tensor = manifest.tensors.first(where: { $0.type == TensorType.rateName }) {
+      throw LMToolError(
+        .badInput, "there is a rate matrix, but no blob of its codes is named", at: .tensor(tensor.name), rule: "LMZ-18")
     }
   }
 
@@ -83,9 +88,10 @@ struct ManifestCheck {
         .badInput, "\(tensor.type) has \(sizes.count) streams, not \(tensor.streams.count)", at: place, rule: Self.rule(of: type))
     }
     for (stream, size) in zip(tensor.streams, sizes) {
-      guard stream.raw == size.raw else {
+      guard size.raw.contains(stream.raw) else {
+        let demanded = size.raw.count == 1 ? "\(size.raw.lowerBound)" : "\(size.raw.lowerBound) to \(size.raw.upperBound)"
         throw LMToolError(
-          .badInput, "a stream has \(stream.raw) raw bytes where the shape demands \(size.raw)", at: place,
+          .badInput, "a stream has \(stream.raw) raw bytes where the shape demands \(demanded)", at: place,
           rule: Self.rule(of: type))
       }
       try check(stream, width: size.width, at: place)
@@ -96,7 +102,7 @@ struct ManifestCheck {
     do throws(LMToolError) {
       return try type.streams(shape: tensor.shape)
     } catch {
-      throw LMToolError(.badInput, error.message, at: .tensor(tensor.name), rule: "LMZ-13")
+      throw LMToolError(.badInput, error.message, at: .tensor(tensor.name), rule: Self.rule(of: type))
     }
   }
 
@@ -104,6 +110,7 @@ struct ManifestCheck {
     switch type {
     case .plain: "LMZ-12"
     case .grid: "LMZ-13"
+    case .rate: "LMZ-18"
     }
   }
 

@@ -1,10 +1,15 @@
+import Kernels
 import Quantization
 import Tensors
 
-/// The type of a tensor in an `.lmz` file: a float dtype or a scheme (rule LMZ-11).
+/// The type of a tensor in an `.lmz` file: a float dtype, a scheme, or rate mode (rule LMZ-11).
 enum TensorType: Equatable {
   case plain(DType)
   case grid(GridScheme)
+  case rate
+
+  /// What the manifest calls rate mode.
+  static let rateName = "rate"
 
   /// The plain dtypes that are stored.
   static let plainTypes: [DType] = [.f32, .f16, .bf16]
@@ -15,18 +20,30 @@ enum TensorType: Equatable {
       self = .plain(type)
     } else if let scheme = GridScheme(name: name) {
       self = .grid(scheme)
+    } else if name == Self.rateName {
+      self = .rate
     } else {
       return nil
     }
   }
 
-  /// Bytes of an element and of all elements of one stream.
+  /// Bytes of an encoded value of a rate matrix at most.
+  private static let rateBytes = 10
+
+  /// Bytes of an element and of all elements of one stream, from the fewest to the most.
   struct StreamSize: Equatable {
     let width: Int
-    let raw: Int
+    let raw: ClosedRange<Int>
+
+    init(width: Int, raw: ClosedRange<Int>) {
+      self.width = width
+      self.raw = raw
+    }
+
+    init(width: Int, raw: Int) { self.init(width: width, raw: raw...raw) }
   }
 
-  /// The streams of a tensor of this type (rules LMZ-12 and LMZ-13).
+  /// The streams of a tensor of this type (rules LMZ-12, LMZ-13 and LMZ-18).
   ///
   /// - Precondition: the shape obeys rule LMZ-11.
   /// - Throws: `badInput` when a quantized tensor is no matrix.
@@ -38,6 +55,12 @@ enum TensorType: Equatable {
       let layout = try GridLayout(shape: shape, scheme: scheme)
       let scales = StreamSize(width: 2, raw: 2 * layout.scaleCount)
       return [StreamSize(width: 1, raw: layout.codeBytes), scales] + (scheme.hasMinimum ? [scales] : [])
+    case .rate:
+      guard shape.count == 2, let count = elementCount(shape) else {
+        throw LMToolError(.badInput, "a rate matrix has two dimensions, not \(shape.count)")
+      }
+      let lanes = (shape[0] + RateKernel.laneRows - 1) / RateKernel.laneRows
+      return [StreamSize(width: 1, raw: (4 * lanes)...(4 * lanes + Self.rateBytes * count))]
     }
   }
 }

@@ -7,6 +7,7 @@
 #include "gemm.h"
 #include "norm.h"
 #include "product.h"
+#include "rans.h"
 
 void lmk_ref_product(const lmk_matrix *matrix, size_t first, size_t last, const float *x, size_t tokens, float *y, size_t stride);
 void lmk_ref_code_activations(const float *x, size_t inputs, size_t first, size_t last, const lmk_activations *activations);
@@ -26,3 +27,7 @@ void lmk_ref_gemm_block(
     const lmk_gemm *product, const lmk_gemm_slab *slab, size_t first_row, size_t last_row, size_t first, size_t last);
 void lmk_ref_factor_update(double *a, size_t n, size_t from, size_t to, size_t first, size_t last);
 void lmk_ref_factor_solve(const double *u, size_t n, double *b);
+// One lane; returns as lmk_rans_decode_i16. Needs no bytes behind the segment.
+int lmk_ref_rans_decode(
+    const lmk_rans_matrix *matrix, lmk_rans_frequencies frequencies, size_t lane, const uint8_t *segment, size_t length,
+    int32_t largest, int16_t *values);

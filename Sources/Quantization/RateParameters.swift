@@ -1,0 +1,69 @@
+import Kernels
+import Tensors
+
+/// Everything of an encoded rate matrix but its lanes: the numbers and codes that the artifact keeps in one place
+/// (`formats/rate.md`, RATE-8).
+public struct RateParameters: Sendable, Equatable {
+  /// The step of rows and columns whose codes are `RateSteps.one`.
+  public let base: Float
+  /// No value is larger in magnitude.
+  public let largest: Int
+  /// The table set of the lanes.
+  public let set: Int
+  /// Bytes of each lane.
+  public let lengths: [UInt32]
+  /// The step of each row, in eighths of an octave.
+  public let rowSteps: [UInt8]
+  /// The step of each column, in eighths of an octave.
+  public let columnSteps: [UInt8]
+  /// What the symbols are modelled by.
+  public let contexts: RateContexts
+
+  /// Rows: outputs.
+  public var rows: Int { rowSteps.count }
+  /// Columns: inputs.
+  public var columns: Int { columnSteps.count }
+  /// [rows, columns].
+  public var shape: [Int] { [rows, columns] }
+  /// Bytes of all lanes.
+  public var laneBytes: Int { lengths.reduce(0) { $0 + Int($1) } }
+  /// Bytes of the parameters in the blob that they are stored in, unpacked.
+  public var sideBytes: Int { 7 + 4 * lengths.count + 2 * (rows + columns) }
+  /// The steps, multiplied out.
+  public var steps: RateSteps { RateSteps(base: base, rowCodes: rowSteps, columnCodes: columnSteps) }
+
+  var kernel: RateKernel { RateKernel(rowCodes: contexts.rowCodes, columnCodes: contexts.columnCodes) }
+
+  /// Bytes of the shortest segment: the state that the decoder starts with.
+  static let shortestLane = 4
+
+  /// Takes the parameters of a matrix.
+  ///
+  /// - Throws: `badInput` when the base or the largest weight is not finite, a number is out of its range, or there are not as many
+  ///   lanes and codes as the shape has (RATE-2, RATE-8).
+  public init(
+    base: Float, largest: Int, set: Int, lengths: [UInt32], rowSteps: [UInt8], columnSteps: [UInt8], contexts: RateContexts
+  ) throws(LMToolError) {
+    self.base = base
+    self.largest = largest
+    self.set = set
+    self.lengths = lengths
+    self.rowSteps = rowSteps
+    self.columnSteps = columnSteps
+    self.contexts = contexts
+    guard
+      !rowSteps.isEmpty, !columnSteps.isEmpty, contexts.rowCodes.count == rows, contexts.columnCodes.count == columns,
+      lengths.count == kernel.lanes
+    else { throw LMToolError(.badInput, "lanes and codes do not fit the shape \(shape)", rule: "RATE-8") }
+    guard (0...RateKernel.largest).contains(largest), (0..<RateTables.maximumSets).contains(set) else {
+      throw LMToolError(.badInput, "the largest value is \(largest) and the table set \(set)", rule: "RATE-8")
+    }
+    guard lengths.allSatisfy({ $0 >= Self.shortestLane }) else {
+      throw LMToolError(.badInput, "a lane has fewer than \(Self.shortestLane) bytes", rule: "RATE-8")
+    }
+    let row = base * RateSteps.factor(rowSteps.max() ?? 0)
+    guard (Float(largest) * row * RateSteps.factor(columnSteps.max() ?? 0)).isFinite, row.isFinite else {
+      throw LMToolError(.badInput, "the step \(base) makes weights that are not finite", rule: "RATE-2")
+    }
+  }
+}
