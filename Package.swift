@@ -66,7 +66,7 @@ let package = Package(
       ],
       swiftSettings: strict, linkerSettings: libm),
     .target(
-      name: "TestSupport", dependencies: ["Checkpoints", "Tensors", collections], path: "Tests/TestSupport",
+      name: "TestSupport", dependencies: ["Checkpoints", "Quantization", "Tensors", collections], path: "Tests/TestSupport",
       swiftSettings: strict),
     tests("TensorsTests", imports: ["Tensors"]),
     tests("KernelsTests", imports: ["Kernels", "CKernels"]),
@@ -75,7 +75,9 @@ let package = Package(
     tests("TokenizersTests", imports: ["Tokenizers", "Tensors"]),
     tests("ModelsTests", imports: ["Models", "Checkpoints", "Quantization", "Tokenizers", "Tensors", collections]),
     tests("ArtifactsTests", imports: ["Artifacts", "Models", "Quantization", "Tokenizers", "Tensors", "Kernels", "CZstd"]),
-    tests("InferenceTests", imports: ["Inference", "Checkpoints", "Models", "Tokenizers", "Tensors", "Kernels", collections]),
+    tests(
+      "InferenceTests",
+      imports: ["Inference", "Checkpoints", "Models", "Quantization", "Tokenizers", "Tensors", "Kernels", collections]),
     tests(
       "CompressionTests",
       imports: [

@@ -9,7 +9,7 @@ public final class Artifact: Sendable {
   /// The size of the file in bytes.
   public let fileSize: Int
   /// All tensors in the order of the file; those on a grid are `GridTensorReader`s,
-  /// rate matrices `RateTensorReader`s.
+  /// rate matrices `EncodedRateTensorReader`s.
   public let tensors: [any TensorReader]
 
   let file: MappedFile
@@ -41,7 +41,7 @@ public final class Artifact: Sendable {
   public func grid(_ name: String) -> (any GridTensorReader)? { tensor(name) as? any GridTensorReader }
 
   /// The rate matrix of this name, nil when there is none or it is stored otherwise.
-  public func rate(_ name: String) -> (any RateTensorReader)? { tensor(name) as? any RateTensorReader }
+  public func rate(_ name: String) -> (any EncodedRateTensorReader)? { tensor(name) as? any EncodedRateTensorReader }
 
   /// The bytes of a blob, compared with their hash.
   ///

@@ -93,4 +93,8 @@ void lmk_coded_row(const lmk_coded *m, size_t output, float *row) {
     for (size_t k = 0; k < LMK_CODED_GROUP && start + k < m->inputs; k++)
       row[start + k] = __builtin_fmaf(scale, (float)(coded_code(m, block, group, k, lane) - m->offset), minimum);
   }
+  if (m->outliers == NULL) return;
+  const lmk_coded_outliers *outliers = m->outliers + output / LMK_CODED_BLOCK;
+  for (size_t i = 0; i < outliers->count; i++)
+    row[outliers->inputs[i]] = coded_scale(m, block, 0, lane) * (float)outliers->values[i * LMK_CODED_BLOCK + lane];
 }

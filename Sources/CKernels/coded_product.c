@@ -26,6 +26,11 @@ void lmk_ref_coded_product(
           if (m->has_minimum) total = __builtin_fmaf(a->scales[at] * (float)a->sums[at], coded_minimum(m, block, g, lane), total);
         }
       }
+      const lmk_coded_outliers *outliers = m->outliers == NULL ? NULL : m->outliers + o / LMK_CODED_BLOCK;
+      for (size_t i = 0; outliers != NULL && i < outliers->count; i++) {
+        const float value = (float)outliers->values[i * LMK_CODED_BLOCK + lane];
+        total = __builtin_fmaf(value, a->floats[t * a->inputs + outliers->inputs[i]], total);
+      }
       if (m->scaling == LMK_SCALES_ROWS) {
         total *= coded_scale(m, block, 0, lane);
         if (m->has_minimum) total = __builtin_fmaf(input_sum, coded_minimum(m, block, 0, lane), total);

@@ -73,11 +73,28 @@ CODED_TARGET LMK_INLINE void CODED_NAME(add_peaks)(
   }
 }
 
+// total[token][half] += the outliers of a block times the floats of their inputs.
+CODED_TARGET LMK_INLINE void CODED_NAME(add_outliers)(
+    const size_t tokens, const size_t halves, const lmk_coded_outliers *outliers, size_t half, const lmk_activations *a,
+    size_t token, v16 total[][2]) {
+  for (size_t i = 0; i < outliers->count; i++) {
+    const float *input = a->floats + token * a->inputs + outliers->inputs[i];
+    const int16_t *values = outliers->values + i * LMK_CODED_BLOCK;
+#pragma clang loop unroll(full)
+    for (size_t h = 0; h < halves; h++) {
+      const v16 value = __builtin_convertvector(LMK_LOAD(i16x16, values + (half + h) * 16), v16);
+#pragma clang loop unroll(full)
+      for (size_t t = 0; t < tokens; t++) total[t][h] = LMK_FMA(value, LMK_SPLAT(input[t * a->inputs]), total[t][h]);
+    }
+  }
+}
+
 // `tokens` tokens from `token` on against half blocks `half`..<half + halves of a block; y is the first token's first output of
 // the block, of which `width` lie within the matrix.
 CODED_TARGET LMK_INLINE void CODED_NAME(tile)(
     const int bits, const lmk_scaling scaling, const size_t tokens, const size_t halves, const lmk_coded *m, const uint8_t *block,
-    size_t half, const lmk_activations *a, size_t token, float *y, size_t stride, size_t width) {
+    const lmk_coded_outliers *outliers, size_t half, const lmk_activations *a, size_t token, float *y, size_t stride,
+    size_t width) {
   const size_t groups = a->groups, row = groups * LMK_CODED_GROUP;
   const size_t group_bytes = coded_group_bytes(m), factor_bytes = coded_factor_bytes(m);
   const int32_t offset = (bits == 8 ? CODED_BIAS8 : 0) - m->offset;
@@ -122,6 +139,7 @@ CODED_TARGET LMK_INLINE void CODED_NAME(tile)(
     }
   }
   if (scaling == LMK_SCALES_ROWS) {
+    if (outliers != NULL) CODED_NAME(add_outliers)(tokens, halves, outliers, half, a, token, total);
 #pragma clang loop unroll(full)
     for (size_t t = 0; t < tokens; t++) {
       float input = 0;
@@ -142,17 +160,18 @@ CODED_TARGET LMK_INLINE void CODED_NAME(tile)(
 
 // All tokens against one block: full tiles, then four, two and one token.
 CODED_TARGET LMK_INLINE void CODED_NAME(block)(
-    const int bits, const lmk_scaling scaling, const lmk_coded *m, const uint8_t *block, const lmk_activations *a, size_t tokens,
-    float *y, size_t stride, size_t width) {
+    const int bits, const lmk_scaling scaling, const lmk_coded *m, const uint8_t *block, const lmk_coded_outliers *outliers,
+    const lmk_activations *a, size_t tokens, float *y, size_t stride, size_t width) {
   for (size_t half = 0; half < 2; half += CODED_HALVES) {
     size_t t = 0;
     for (; t + CODED_TOKENS <= tokens; t += CODED_TOKENS)
-      CODED_NAME(tile)(bits, scaling, CODED_TOKENS, CODED_HALVES, m, block, half, a, t, y + t * stride, stride, width);
+      CODED_NAME(tile)(bits, scaling, CODED_TOKENS, CODED_HALVES, m, block, outliers, half, a, t, y + t * stride, stride, width);
     for (; CODED_TOKENS > 4 && t + 4 <= tokens; t += 4)
-      CODED_NAME(tile)(bits, scaling, 4, CODED_HALVES, m, block, half, a, t, y + t * stride, stride, width);
+      CODED_NAME(tile)(bits, scaling, 4, CODED_HALVES, m, block, outliers, half, a, t, y + t * stride, stride, width);
     for (; CODED_TOKENS > 2 && t + 2 <= tokens; t += 2)
-      CODED_NAME(tile)(bits, scaling, 2, CODED_HALVES, m, block, half, a, t, y + t * stride, stride, width);
-    for (; t < tokens; t++) CODED_NAME(tile)(bits, scaling, 1, CODED_HALVES, m, block, half, a, t, y + t * stride, stride, width);
+      CODED_NAME(tile)(bits, scaling, 2, CODED_HALVES, m, block, outliers, half, a, t, y + t * stride, stride, width);
+    for (; t < tokens; t++)
+      CODED_NAME(tile)(bits, scaling, 1, CODED_HALVES, m, block, outliers, half, a, t, y + t * stride, stride, width);
   }
 }
 
@@ -164,11 +183,12 @@ CODED_TARGET static void CODED_NAME(product)(
   for (size_t b = first; b < last; b++) {
     const uint8_t *block = m->blocks + b * bytes;
     const size_t width = m->outputs - b * LMK_CODED_BLOCK;
+    const lmk_coded_outliers *outliers = m->outliers == NULL ? NULL : m->outliers + b;
     float *out = y + b * LMK_CODED_BLOCK;
-    if (m->bits == 4 && grouped) CODED_NAME(block)(4, LMK_SCALES_GROUPED, m, block, a, tokens, out, stride, width);
-    if (m->bits == 4 && !grouped) CODED_NAME(block)(4, LMK_SCALES_ROWS, m, block, a, tokens, out, stride, width);
-    if (m->bits == 8 && grouped) CODED_NAME(block)(8, LMK_SCALES_GROUPED, m, block, a, tokens, out, stride, width);
-    if (m->bits == 8 && !grouped) CODED_NAME(block)(8, LMK_SCALES_ROWS, m, block, a, tokens, out, stride, width);
+    if (m->bits == 4 && grouped) CODED_NAME(block)(4, LMK_SCALES_GROUPED, m, block, NULL, a, tokens, out, stride, width);
+    if (m->bits == 4 && !grouped) CODED_NAME(block)(4, LMK_SCALES_ROWS, m, block, outliers, a, tokens, out, stride, width);
+    if (m->bits == 8 && grouped) CODED_NAME(block)(8, LMK_SCALES_GROUPED, m, block, NULL, a, tokens, out, stride, width);
+    if (m->bits == 8 && !grouped) CODED_NAME(block)(8, LMK_SCALES_ROWS, m, block, outliers, a, tokens, out, stride, width);
   }
 }
 

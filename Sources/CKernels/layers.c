@@ -189,6 +189,15 @@ void lmk_rotary(float *x, size_t heads, size_t size, const float *cosines, const
   LMK_DISPATCH(rotary, (x, heads, size, cosines, sines));
 }
 
+LMK_INLINE void multiply_body(const float *x, const float *y, size_t count, float *output) {
+  for (size_t i = 0; i < count; i++) output[i] = x[i] * y[i];
+}
+
+void lmk_ref_multiply(const float *x, const float *y, size_t count, float *output) { multiply_body(x, y, count, output); }
+
+LMK_VARIANTS(multiply, (const float *x, const float *y, size_t count, float *output), (x, y, count, output))
+void lmk_multiply(const float *x, const float *y, size_t count, float *output) { LMK_DISPATCH(multiply, (x, y, count, output)); }
+
 LMK_INLINE void add_body(float *x, const float *y, size_t count) {
   for (size_t i = 0; i < count; i++) x[i] += y[i];
 }

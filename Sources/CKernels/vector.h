@@ -7,6 +7,7 @@ typedef float v16 __attribute__((vector_size(64)));
 typedef int32_t i16x32 __attribute__((vector_size(64)));
 typedef uint32_t u16x32 __attribute__((vector_size(64)));
 typedef uint16_t u16x16 __attribute__((vector_size(32)));
+typedef int16_t i16x16 __attribute__((vector_size(32)));
 typedef int8_t i16x8 __attribute__((vector_size(16)));
 typedef uint8_t u16x8 __attribute__((vector_size(16)));
 typedef _Float16 h16 __attribute__((vector_size(32)));

@@ -31,7 +31,7 @@ final class ForwardPass {
       return LayerPass(spec, weights, capacity: capacity, cache: format, rotary: table)
     }
     finalNorm = NormPass(model.spec.finalNorm, model.finalNorm)
-    scratch = Scratch(model.spec, batch: batch)
+    scratch = Scratch(model, batch: batch)
   }
 
   /// Bytes of cache for one position.

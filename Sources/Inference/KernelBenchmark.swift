@@ -135,7 +135,7 @@ public struct KernelBenchmark {
 
   /// Rows of floats from -1 to 1.
   private func activations(_ rows: Int, width: Int) -> Activations {
-    let activations = Activations(rows: rows, width: width)
+    let activations = Activations(rows: rows, width: width, codings: model.codings)
     var random = Random(seed: 1)
     for index in 0..<rows * width { activations.floats[index] = Float(2 * random.unit() - 1) }
     return activations

@@ -18,14 +18,15 @@ final class Scratch {
   private let vocabulary: Int
   private var logitsBuffer: UnsafeMutableBufferPointer<Float>
 
-  /// Buffers for the widest layer of `spec`.
-  init(_ spec: ModelSpec, batch: Int) {
+  /// Buffers for the widest layer of `model`.
+  init(_ model: Transformer, batch: Int) {
+    let spec = model.spec
     func widest(_ size: (LayerSpec) -> Int) -> Int { spec.layers.map(size).max() ?? 1 }
     self.batch = batch
     vocabulary = spec.vocabularySize
     residual = .allocate(capacity: batch * spec.width)
     let inputs = widest { max($0.attention.output.inputs, $0.mlp.down.inputs) }
-    activations = Activations(rows: batch, width: max(spec.width, inputs))
+    activations = Activations(rows: batch, width: max(spec.width, inputs), codings: model.codings)
     let attentionOutputs = widest { $0.attention.query.outputs + $0.attention.key.outputs + $0.attention.value.outputs }
     let mlpOutputs = widest { $0.mlp.gate.outputs + $0.mlp.up.outputs }
     outputs = .allocate(capacity: batch * max(spec.width, attentionOutputs, mlpOutputs))

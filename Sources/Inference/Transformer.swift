@@ -34,10 +34,17 @@ public final class Transformer: Sendable {
     head = Projection([try loaded.matrix(spec.head.weight)], keepsPeaks: true)
   }
 
+  /// In how many ways a product may want its activations coded at the same time.
+  var codings: Int { (projections + [head]).reduce(1) { max($0, $1.codingCount) } }
+
+  /// Those of the layers.
+  private var projections: [Projection] {
+    layers.flatMap { [$0.queryKeyValue, $0.output, $0.gateUp, $0.down].map(\.projection) }
+  }
+
   /// Bytes of weights in memory.
   public var weightBytes: Int {
-    let projections = layers.flatMap { [$0.queryKeyValue, $0.output, $0.gateUp, $0.down].map(\.projection) }
-    return projections.reduce(embedding.bytes + (spec.isTied ? 0 : head.bytes)) { $0 + $1.bytes }
+    projections.reduce(embedding.bytes + (spec.isTied ? 0 : head.bytes)) { $0 + $1.bytes }
   }
 }
 

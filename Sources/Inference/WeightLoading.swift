@@ -14,7 +14,8 @@ public enum Arithmetic: Sendable, CaseIterable {
 extension WeightMatrix {
   /// Brings a matrix into compute layout: codes stay codes unless `arithmetic` wants floats, 16-bit floats stay 16-bit, the rest
   /// becomes 32-bit floats.
-  static func load(_ tensor: any TensorReader, _ arithmetic: Arithmetic) throws(LMToolError) -> WeightMatrix {
+  package static func load(_ tensor: any TensorReader, _ arithmetic: Arithmetic) throws(LMToolError) -> WeightMatrix {
+    if arithmetic == .integer, let rate = tensor as? any RateTensorReader { return .codes(try CodedMatrix.load(rate)) }
     if arithmetic == .integer, let grid = tensor as? any GridTensorReader { return .codes(load(try grid.readGrid())) }
     return .floats(try loadFloats(tensor))
   }

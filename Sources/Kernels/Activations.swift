@@ -5,46 +5,74 @@ import CKernels
 public final class Activations {
   /// [rows][inputs], for whatever `inputs` is at the moment.
   public let floats: UnsafeMutablePointer<Float>
-  private let codes: UnsafeMutablePointer<Int8>
-  private let scales: UnsafeMutablePointer<Float>
-  private let sums: UnsafeMutablePointer<Int32>
-  private let peaks: UnsafeMutablePointer<Int32>
-  private let peakQuads: UnsafeMutablePointer<UInt8>
+  /// One for each coding.
+  private let codings: [Coding]
 
   /// Space for `rows` rows of up to `width` elements.
-  public init(rows: Int, width: Int) {
-    let groups = rows * lmk_coded_groups(width)
+  ///
+  /// - Parameter codings: in how many ways the rows are coded at the same time, for matrices whose columns have different steps.
+  public init(rows: Int, width: Int, codings: Int = 1) {
     floats = .allocate(capacity: max(1, rows * width))
-    codes = .allocate(capacity: max(1, groups * 32))
-    scales = .allocate(capacity: max(1, groups))
-    sums = .allocate(capacity: max(1, groups))
-    peaks = .allocate(capacity: max(1, groups))
-    peakQuads = .allocate(capacity: max(1, groups))
+    self.codings = (0..<codings).map { _ in Coding(rows: rows, width: width) }
   }
 
   deinit {
     floats.deallocate()
-    codes.deallocate()
-    scales.deallocate()
-    sums.deallocate()
-    peaks.deallocate()
-    peakQuads.deallocate()
+    for coding in codings { coding.deallocate() }
   }
 
   /// The codes of rows of `inputs` elements, from `first` on.
-  func coded(_ inputs: Int, peaks hasPeaks: Bool, first: Int = 0) -> lmk_activations {
-    let groups = lmk_coded_groups(inputs), start = first * groups
+  func coded(_ inputs: Int, coding: Int, peaks hasPeaks: Bool, first: Int = 0) -> lmk_activations {
+    let groups = lmk_coded_groups(inputs), start = first * groups, own = codings[coding]
     return lmk_activations(
-      groups: groups, codes: codes + 32 * start, scales: scales + start, sums: sums + start,
-      peaks: hasPeaks ? peaks + start : nil, peak_quads: hasPeaks ? peakQuads + start : nil)
+      groups: groups, codes: own.codes + 32 * start, scales: own.scales + start, sums: own.sums + start,
+      peaks: hasPeaks ? own.peaks + start : nil, peak_quads: hasPeaks ? own.peakQuads + start : nil, inputs: inputs,
+      floats: own.floats + first * inputs)
   }
 
   /// Codes the floats of some rows of `inputs` elements. Rows may be coded in parallel.
   ///
-  /// - Parameter peaks: whether the largest element of each 32 is kept in 15 bits, which makes those beside it more exact.
-  public func code(_ rows: Range<Int>, inputs: Int, peaks: Bool = false) {
-    withUnsafePointer(to: coded(inputs, peaks: peaks)) {
-      lmk_code_activations(floats, inputs, rows.lowerBound, rows.upperBound, $0)
+  /// - Parameters:
+  ///   - coding: which of the codings to make.
+  ///   - steps: what the elements of a row are multiplied with before; nil for nothing.
+  ///   - peaks: whether the largest element of each 32 is kept in 15 bits, which makes those beside it more exact.
+  public func code(_ rows: Range<Int>, inputs: Int, coding: Int = 0, steps: [Float]? = nil, peaks: Bool = false) {
+    let scaled = codings[coding].floats
+    if let steps {
+      for row in rows { lmk_multiply(floats + row * inputs, steps, inputs, scaled + row * inputs) }
+    }
+    withUnsafePointer(to: coded(inputs, coding: coding, peaks: peaks)) {
+      lmk_code_activations(steps == nil ? floats : scaled, inputs, rows.lowerBound, rows.upperBound, $0)
+    }
+  }
+
+  /// One way in which the rows are coded.
+  private struct Coding {
+    /// [rows][inputs], multiplied with the column steps; not in use without any.
+    let floats: UnsafeMutablePointer<Float>
+    let codes: UnsafeMutablePointer<Int8>
+    let scales: UnsafeMutablePointer<Float>
+    let sums: UnsafeMutablePointer<Int32>
+    let peaks: UnsafeMutablePointer<Int32>
+    let peakQuads: UnsafeMutablePointer<UInt8>
+
+    init(rows: Int, width: Int) {
+      let groups = rows * lmk_coded_groups(width)
+      floats = .allocate(capacity: max(1, rows * width))
+      codes = .allocate(capacity: max(1, groups * 32))
+      scales = .allocate(capacity: max(1, groups))
+      sums = .allocate(capacity: max(1, groups))
+      peaks = .allocate(capacity: max(1, groups))
+      peakQuads = .allocate(capacity: max(1, groups))
+    }
+
+    func deallocate() {
+      floats.deallocate()
+      codes.deallocate()
+      scales.deallocate()
+      sums.deallocate()
+      peaks.deallocate()
+      peakQuads.deallocate()
     }
   }
 }

@@ -1,7 +1,7 @@
 import CKernels
 
 /// A matrix [outputs, inputs] of 4- or 8-bit codes in compute layout, multiplied with activations of 8 bits by integer dot
-/// products. A weight is scale · (code - offset) + minimum. See `coded.h`.
+/// products. A weight is scale · (code - offset) + minimum, or row step · whole number · column step. See `coded.h`.
 public final class CodedMatrix: Sendable {
   /// What the codes are.
   public enum Format: Sendable, CaseIterable {
@@ -30,39 +30,67 @@ public final class CodedMatrix: Sendable {
   public let inputs: Int
   /// What the codes are.
   public let format: Format
+  /// The factors of the columns, which the activations are multiplied with before they are coded; nil where there are none.
+  public let columnSteps: [Float]?
   private let group: Int?
   private let blockBytes: Int
   private nonisolated(unsafe) let blocks: UnsafeMutablePointer<UInt8>
+  /// Of each block; nil for a matrix that is not of whole numbers.
+  private nonisolated(unsafe) let outliers: UnsafeMutablePointer<lmk_coded_outliers>?
 
   /// An empty matrix; every block must be packed before use.
   ///
   /// - Parameter group: inputs that share a scale, a multiple of 32; nil for one scale for each row. The compute layout has
   ///   scales for rows or for groups of 32, so those of larger groups are repeated.
-  public init(outputs: Int, inputs: Int, format: Format, group: Int?) {
+  public convenience init(outputs: Int, inputs: Int, format: Format, group: Int?) {
+    self.init(outputs, inputs, format, group: group, columnSteps: nil, hasOutliers: false)
+  }
+
+  /// An empty matrix of whole numbers that most fit `format`, int4 or int8, with a step for each row and for each column; every
+  /// block must be packed from values before use.
+  public convenience init(outputs: Int, inputs: Int, format: Format, columnSteps: [Float]) {
+    precondition(!format.hasMinimum && columnSteps.count == inputs, "signed codes, and a step for each column")
+    self.init(outputs, inputs, format, group: nil, columnSteps: columnSteps, hasOutliers: true)
+  }
+
+  private init(_ outputs: Int, _ inputs: Int, _ format: Format, group: Int?, columnSteps: [Float]?, hasOutliers: Bool) {
     precondition(group.map { $0 > 0 && $0 % 32 == 0 } ?? true, "groups are multiples of 32 inputs")
     self.outputs = outputs
     self.inputs = inputs
     self.format = format
     self.group = group
-    blockBytes = withUnsafePointer(to: Self.layout(outputs, inputs, format, group, nil)) { lmk_coded_block_bytes($0) }
-    blocks = UnsafeMutableRawPointer.allocate(byteCount: max(64, (outputs + 31) / 32 * blockBytes), alignment: 64)
+    self.columnSteps = columnSteps
+    let count = (outputs + 31) / 32
+    blockBytes = withUnsafePointer(to: Self.layout(outputs, inputs, format, group, nil, nil)) { lmk_coded_block_bytes($0) }
+    blocks = UnsafeMutableRawPointer.allocate(byteCount: max(64, count * blockBytes), alignment: 64)
       .assumingMemoryBound(to: UInt8.self)
+    outliers = hasOutliers ? .allocate(capacity: max(1, count)) : nil
+    outliers?.initialize(repeating: lmk_coded_outliers(), count: count)
   }
 
-  deinit { blocks.deallocate() }
+  deinit {
+    blocks.deallocate()
+    for block in 0..<(outputs + 31) / 32 { outliers?[block].values?.deallocate() }
+    outliers?.deallocate()
+  }
 
-  /// Bytes of memory that codes and scales occupy.
-  public var bytes: Int { (outputs + 31) / 32 * blockBytes }
+  /// Bytes of memory that codes, scales and outliers occupy.
+  public var bytes: Int {
+    let count = (outputs + 31) / 32
+    return count * blockBytes + (0..<count).reduce(0) { $0 + (outliers?[$1].count ?? 0) * Self.outlierBytes }
+  }
 
   private static func layout(
-    _ outputs: Int, _ inputs: Int, _ format: Format, _ group: Int?, _ blocks: UnsafePointer<UInt8>?
+    _ outputs: Int, _ inputs: Int, _ format: Format, _ group: Int?, _ blocks: UnsafePointer<UInt8>?,
+    _ outliers: UnsafePointer<lmk_coded_outliers>?
   ) -> lmk_coded {
     lmk_coded(
       bits: Int32(format.bits), offset: format.offset, has_minimum: format.hasMinimum ? 1 : 0,
-      scaling: group == nil ? LMK_SCALES_ROWS : LMK_SCALES_GROUPED, outputs: outputs, inputs: inputs, blocks: blocks)
+      scaling: group == nil ? LMK_SCALES_ROWS : LMK_SCALES_GROUPED, outputs: outputs, inputs: inputs, blocks: blocks,
+      outliers: outliers)
   }
 
-  private var c: lmk_coded { Self.layout(outputs, inputs, format, group, blocks) }
+  private var c: lmk_coded { Self.layout(outputs, inputs, format, group, blocks, outliers) }
 
   /// Lays out the rows of `block`. Blocks may be packed in parallel.
   ///
@@ -77,9 +105,41 @@ public final class CodedMatrix: Sendable {
     }
   }
 
+  /// How many inputs of a block would lie apart in `format`. values: row-major, at most 32 rows.
+  public static func countOutliers(_ values: UnsafePointer<Int16>, rows: Int, inputs: Int, format: Format) -> Int {
+    withUnsafeTemporaryAllocation(of: UInt32.self, capacity: max(1, inputs)) {
+      lmk_coded_find_outliers(values, rows, inputs, Int32(format.bits), $0.baseAddress!)
+    }
+  }
+
+  /// Bytes of one input of a block that lies apart: its numbers and its index.
+  private static let outlierBytes = 32 * 2 + 4
+
+  /// Lays out the whole numbers of the rows of `block`; inputs with numbers that the codes cannot hold lie apart. Blocks may be
+  /// packed in parallel, each once.
+  ///
+  /// - Parameters:
+  ///   - values: row-major, overwritten.
+  ///   - rowSteps: of the rows of the block.
+  public func pack(block: Int, values: UnsafeMutablePointer<Int16>, rowSteps: UnsafePointer<Float>) {
+    let rows = min(outputs - block * 32, 32)
+    withUnsafeTemporaryAllocation(of: UInt32.self, capacity: max(1, inputs)) { found in
+      let count = lmk_coded_find_outliers(values, rows, inputs, Int32(format.bits), found.baseAddress!)
+      let memory = UnsafeMutableRawPointer.allocate(byteCount: max(64, count * Self.outlierBytes), alignment: 64)
+      let numbers = memory.bindMemory(to: Int16.self, capacity: count * 32)
+      let indices = (memory + count * 64).bindMemory(to: UInt32.self, capacity: count)
+      indices.update(from: found.baseAddress!, count: count)
+      outliers![block] = lmk_coded_outliers(count: count, values: numbers, inputs: indices)
+      withUnsafePointer(to: c) {
+        lmk_coded_pack_values($0, values, rows, rowSteps, outliers! + block, numbers, blocks + block * blockBytes)
+      }
+    }
+  }
+
   /// Reads a row as floats. `output` holds `inputs` elements.
   func row(_ index: Int, into output: UnsafeMutablePointer<Float>) {
     withUnsafePointer(to: c) { lmk_coded_row($0, index, output) }
+    if let columnSteps { lmk_multiply(output, columnSteps, inputs, output) }
   }
 
   /// The products with the outputs of `blocks`; y: [tokens] rows of `stride`.

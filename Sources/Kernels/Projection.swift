@@ -10,6 +10,10 @@ public struct Projection: Sendable {
   public let readsCodes: Bool
   /// Whether it wants the peaks of the activations kept, at a quarter more time for many tokens.
   public let keepsPeaks: Bool
+  /// The column steps that some matrices want the activations multiplied with before they are coded, each once; nil for none.
+  private let steps: [[Float]?]
+  /// Which of them each matrix wants.
+  private let codings: [Int]
   /// Before which block and which output each matrix starts.
   private let starts: [(block: Int, output: Int)]
   private let blocks: Int
@@ -21,6 +25,14 @@ public struct Projection: Sendable {
     self.keepsPeaks = keepsPeaks
     inputs = matrices[0].inputs
     readsCodes = matrices.contains { $0.readsCodes }
+    var steps: [[Float]?] = []
+    codings = matrices.map { matrix in
+      guard matrix.readsCodes else { return 0 }
+      if let known = steps.firstIndex(of: matrix.columnSteps) { return known }
+      steps.append(matrix.columnSteps)
+      return steps.count - 1
+    }
+    self.steps = steps
     var starts: [(block: Int, output: Int)] = []
     var next = (block: 0, output: 0)
     for matrix in matrices {
@@ -39,9 +51,14 @@ public struct Projection: Sendable {
   /// Tokens of a part, so many that weights are not brought in for few of them; a multiple of the kernels' tiles.
   private static let leastTokens = 48
 
-  /// Codes rows of `activations` the way the products read them; nothing to do where none reads codes.
+  /// How many codings of the activations the products read, which `Activations` must have space for.
+  public var codingCount: Int { steps.count }
+
+  /// Codes rows of `activations` the ways the products read them; nothing to do where none reads codes.
   public func prepare(_ activations: Activations, rows: Range<Int>) {
-    if readsCodes { activations.code(rows, inputs: inputs, peaks: keepsPeaks) }
+    for coding in steps.indices {
+      activations.code(rows, inputs: inputs, coding: coding, steps: steps[coding], peaks: keepsPeaks)
+    }
   }
 
   /// y[t] = the outputs of all matrices for row t of `activations`, which hold rows of `inputs` elements, prepared.
@@ -85,8 +102,8 @@ public struct Projection: Sendable {
       let mine = blocks.clamped(to: start.block..<start.block + count)
       guard !mine.isEmpty else { continue }
       matrices[index].multiply(
-        activations, peaks: keepsPeaks, tokens: tokens, blocks: mine.lowerBound - start.block..<mine.upperBound - start.block,
-        into: y + start.output, stride: outputs)
+        activations, coding: codings[index], peaks: keepsPeaks, tokens: tokens,
+        blocks: mine.lowerBound - start.block..<mine.upperBound - start.block, into: y + start.output, stride: outputs)
     }
   }
 }

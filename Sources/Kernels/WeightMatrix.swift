@@ -51,6 +51,14 @@ public enum WeightMatrix: Sendable {
     }
   }
 
+  /// What the activations are multiplied with, column by column, before their codes are made; nil where it is 1.
+  var columnSteps: [Float]? {
+    switch self {
+    case .floats: nil
+    case .codes(let matrix): matrix.columnSteps
+    }
+  }
+
   /// Reads a row as floats, for embedding look-ups. `output` holds `inputs` elements.
   public func row(_ index: Int, into output: UnsafeMutablePointer<Float>) {
     switch self {
@@ -63,11 +71,12 @@ public enum WeightMatrix: Sendable {
   ///
   /// - Parameters:
   ///   - activations: rows of `inputs` elements, coded if the product reads codes.
+  ///   - coding: which of the codings is that with the matrix's column steps.
   ///   - peaks: whether they were coded with peaks.
   ///   - y: rows of `stride` elements, of all tokens.
   public func multiply(
-    _ activations: Activations, peaks: Bool, tokens: Range<Int>, blocks: Range<Int>, into y: UnsafeMutablePointer<Float>,
-    stride: Int
+    _ activations: Activations, coding: Int, peaks: Bool, tokens: Range<Int>, blocks: Range<Int>,
+    into y: UnsafeMutablePointer<Float>, stride: Int
   ) {
     let first = tokens.lowerBound, y = y + first * stride
     switch self {
@@ -75,7 +84,7 @@ public enum WeightMatrix: Sendable {
       matrix.multiply(
         activations.floats + first * matrix.inputs, tokens: tokens.count, blocks: blocks, into: y, stride: stride)
     case .codes(let matrix):
-      let coded = activations.coded(matrix.inputs, peaks: peaks, first: first)
+      let coded = activations.coded(matrix.inputs, coding: coding, peaks: peaks, first: first)
       matrix.multiply(coded, tokens: tokens.count, blocks: blocks, into: y, stride: stride)
     }
   }

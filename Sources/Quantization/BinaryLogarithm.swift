@@ -1,5 +1,5 @@
 /// Logarithms to base 2 that are the same on every machine: tables and integers, no library.
-enum BinaryLogarithm {
+public enum BinaryLogarithm {
   /// 2^(i / 16) for i from 0 to 15.
   static let sixteenths: [Double] = [
     1.0, 1.0442737824274138, 1.0905077326652577, 1.1387886347566916, 1.189207115002721, 1.241857812073484, 1.2968395546510096,
@@ -31,5 +31,37 @@ enum BinaryLogarithm {
       }
     }
     return result
+  }
+}
+
+extension BinaryLogarithm {
+  /// log2(x) for positive x, exact to 2^-30: by squaring, the same on every machine.
+  public static func approximate(_ x: Double) -> Double {
+    precondition(x > 0 && x.isFinite, "there is no logarithm of \(x)")
+    var result = Double(x.exponent), rest = x.significand, digit = 0.5
+    for _ in 0..<30 {
+      rest *= rest
+      if rest >= 2 {
+        rest /= 2
+        result += digit
+      }
+      digit /= 2
+    }
+    return result
+  }
+
+  /// 2^x, exact to 2^-28.
+  public static func power(_ x: Double) -> Double {
+    let whole = x.rounded(.down)
+    var rest = x - whole, result = 1.0, root = 2.0
+    for _ in 0..<32 {
+      root = root.squareRoot()
+      rest *= 2
+      if rest >= 1 {
+        rest -= 1
+        result *= root
+      }
+    }
+    return result * Double(sign: .plus, exponent: Int(whole), significand: 1)
   }
 }

@@ -5,6 +5,12 @@ public struct RateSteps: Sendable, Equatable {
   /// One for each column.
   public let columns: [Float]
 
+  /// Takes steps.
+  public init(rows: [Float], columns: [Float]) {
+    self.rows = rows
+    self.columns = columns
+  }
+
   /// The code of a factor of 1.
   public static let one: UInt8 = 128
 

@@ -12,6 +12,7 @@ static const struct {
 } kernels[] = {
     {"product", check_product},
     {"coded_product", check_coded_product},
+    {"coded_values", check_coded_values},
     {"code_activations", check_code_activations},
     {"gemm f32", check_gemm_f32},
     {"gemm bf16", check_gemm_bf16},
@@ -24,6 +25,7 @@ static const struct {
     {"log_sum_exp", check_log_sum_exp},
     {"divergence", check_divergence},
     {"rotary", check_rotary},
+    {"multiply", check_multiply},
     {"add", check_add},
     {"half", check_half},
     {"grid_quantize", check_grid_quantize},

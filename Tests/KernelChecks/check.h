@@ -31,6 +31,7 @@ void expect_same(const void *expected, const void *computed, size_t bytes, const
 
 void check_product(void);
 void check_coded_product(void);
+void check_coded_values(void);
 void check_code_activations(void);
 void check_gemm_f32(void);
 void check_gemm_bf16(void);
@@ -43,6 +44,7 @@ void check_softmax(void);
 void check_log_sum_exp(void);
 void check_divergence(void);
 void check_rotary(void);
+void check_multiply(void);
 void check_add(void);
 void check_half(void);
 void check_grid_quantize(void);

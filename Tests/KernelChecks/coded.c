@@ -42,7 +42,7 @@ static size_t blocks_of(const lmk_coded *m) { return (m->outputs + LMK_CODED_BLO
 static lmk_coded random_coded(int form, size_t outputs, size_t inputs) {
   const int bits = form & 1 ? 8 : 4;
   const lmk_scaling scaling = form & 8 ? LMK_SCALES_ROWS : LMK_SCALES_GROUPED;
-  lmk_coded m = {bits, form & 2 ? 1 << (bits - 1) : 0, form >> 2 & 1, scaling, outputs, inputs, NULL};
+  lmk_coded m = {bits, form & 2 ? 1 << (bits - 1) : 0, form >> 2 & 1, scaling, outputs, inputs, NULL, NULL};
   const size_t bytes = lmk_coded_block_bytes(&m), count = blocks_of(&m);
   uint8_t *blocks = blank(count * bytes);
   for (size_t i = 0; i < count; i++) {
@@ -62,6 +62,8 @@ static lmk_activations blank_activations(size_t tokens, size_t inputs, int peaks
       blank(count * sizeof(int32_t)),
       peaks ? blank(count * sizeof(int32_t)) : NULL,
       peaks ? blank(count) : NULL,
+      inputs,
+      NULL,
   };
 }
 

@@ -79,3 +79,18 @@ void check_add(void) {
     free(x), free(y), free(expected);
   }
 }
+
+void check_multiply(void) {
+  FOR_EACH_COUNT {
+    const size_t bytes = count * sizeof(float);
+    float *x = noise_floats(count, 2), *y = noise_floats(count, 3), *expected = blank(bytes);
+    lmk_ref_multiply(x, y, count, expected);
+    FOR_EACH_ISA {
+      float *products = blank(bytes);
+      lmk_multiply(x, y, count, products);
+      expect_same(expected, products, bytes, "%zu elements", count);
+      free(products);
+    }
+    free(x), free(y), free(expected);
+  }
+}

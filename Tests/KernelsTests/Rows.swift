@@ -26,7 +26,7 @@ struct Rows {
 
   /// The same for matrices side by side.
   func product(_ projection: Projection) -> [Float] {
-    let activations = Activations(rows: tokens, width: inputs)
+    let activations = Activations(rows: tokens, width: inputs, codings: projection.codingCount)
     activations.floats.update(from: x, count: x.count)
     projection.prepare(activations, rows: 0..<tokens)
     var y = [Float](repeating: .nan, count: tokens * projection.outputs)

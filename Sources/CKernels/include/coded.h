@@ -16,6 +16,14 @@ enum {
 // Where the scales of a coded matrix are: f16 for each group of 32 inputs, or f32 for each row.
 typedef enum { LMK_SCALES_GROUPED = 0, LMK_SCALES_ROWS = 1 } lmk_scaling;
 
+// The inputs of one block that hold a number too large for its codes, which are zeros there. These numbers are multiplied with
+// the floats of the activations, so a few large weights neither widen the codes of all nor see rounded activations.
+typedef struct {
+  size_t count;
+  const int16_t *values;   // [count][32 outputs]
+  const uint32_t *inputs;  // [count], ascending
+} lmk_coded_outliers;
+
 // A coded matrix in compute layout: `blocks` of 32 outputs, of lmk_coded_block_bytes each.
 //
 // LMK_SCALES_GROUPED: for each group: scales f16[32], minimums f16[32] if any, codes of the group.
@@ -32,6 +40,7 @@ typedef struct {
   size_t outputs;
   size_t inputs;
   const uint8_t *blocks;
+  const lmk_coded_outliers *outliers;  // of each block, with scales of rows and no minimums; NULL without any
 } lmk_coded;
 
 // Activations of some tokens: codes of -127...127 in rows of `groups` * 32, the inputs past the end 0.
@@ -45,6 +54,8 @@ typedef struct {
   int32_t *sums;        // [tokens][groups], the sum of the codes, the peak's whole code included
   int32_t *peaks;       // [tokens][groups], four signed bytes for the four inputs of a quad, three of them 0; NULL without peaks
   uint8_t *peak_quads;  // [tokens][groups], the quad of the peak
+  size_t inputs;
+  const float *floats;  // [tokens][inputs], what the codes stand for; only outliers read them
 } lmk_activations;
 
 // Groups of 32 inputs of a row, the last one perhaps not full.
@@ -66,6 +77,16 @@ typedef struct {
 
 // Lays out one block.
 void lmk_coded_pack(const lmk_coded *matrix, const lmk_coded_source *source, uint8_t *block);
+
+// How many inputs of a block hold a number that signed codes of `bits` bits cannot; `outliers` gets them, ascending, and has
+// space for all. values: [rows][inputs], at most 32 rows.
+size_t lmk_coded_find_outliers(const int16_t *values, size_t rows, size_t inputs, int bits, uint32_t *outliers);
+
+// Lays out one block of whole numbers, values[rows][inputs], in codes with an offset and f32 scales of rows. The numbers of the
+// inputs of `outliers` are moved to `outlier_values`, [count][32], and `values` are zero there afterwards.
+void lmk_coded_pack_values(
+    const lmk_coded *matrix, int16_t *values, size_t rows, const float *scales, const lmk_coded_outliers *outliers,
+    int16_t *outlier_values, uint8_t *block);
 
 // Reads row `output` as floats: row[inputs] = scale * (code - offset) + minimum.
 void lmk_coded_row(const lmk_coded *matrix, size_t output, float *row);

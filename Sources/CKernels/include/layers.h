@@ -27,5 +27,8 @@ size_t lmk_first_beyond(const float *x, size_t count, float limit);
 // (size / 2 of each), in place: rotary position embedding in the "half" order of Hugging Face.
 void lmk_rotary(float *x, size_t heads, size_t size, const float *cosines, const float *sines);
 
+// output = x * y, element by element. `output` may be x.
+void lmk_multiply(const float *x, const float *y, size_t count, float *output);
+
 // x += y.
 void lmk_add(float *x, const float *y, size_t count);

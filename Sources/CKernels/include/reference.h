@@ -13,6 +13,9 @@ void lmk_ref_product(const lmk_matrix *matrix, size_t first, size_t last, const 
 void lmk_ref_code_activations(const float *x, size_t inputs, size_t first, size_t last, const lmk_activations *activations);
 void lmk_ref_coded_product(
     const lmk_coded *matrix, size_t first, size_t last, const lmk_activations *activations, size_t tokens, float *y, size_t stride);
+void lmk_ref_find_outliers(
+    const int16_t *values, size_t rows, size_t inputs, int bits, uint32_t *outliers, size_t *found);
+void lmk_ref_pack_values(const lmk_coded *matrix, const int16_t *values, size_t rows, uint8_t *codes);
 void lmk_ref_attend(const lmk_cache *cache, const lmk_attention *work, void *scratch);
 void lmk_ref_rms_norm(const float *x, const float *weight, float epsilon, size_t count, float *output);
 void lmk_ref_layer_norm(const float *x, const float *weight, const float *bias, float epsilon, size_t count, float *output);
@@ -21,6 +24,7 @@ void lmk_ref_softmax(float *x, size_t count);
 void lmk_ref_log_sum_exp(const float *x, size_t count, double *result);
 void lmk_ref_divergence(const float *p, const float *q, size_t count, double p_log, double q_log, double *result);
 void lmk_ref_rotary(float *x, size_t heads, size_t size, const float *cosines, const float *sines);
+void lmk_ref_multiply(const float *x, const float *y, size_t count, float *output);
 void lmk_ref_add(float *x, const float *y, size_t count);
 void lmk_ref_gemm(const lmk_gemm *product);
 void lmk_ref_gemm_block(
