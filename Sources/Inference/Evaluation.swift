@@ -43,7 +43,7 @@ public struct EvaluationResult: Sendable {
   public var tokens: Int
   /// Bytes of text that these tokens stand for.
   public var bytes: Int
-  /// Mean over positions of KL(other ‖ model).
+  /// Mean over positions of KL(other ‖ model); a position is a token of the other model.
   public var klMean: Double?
   /// The 99th percentile of the same.
   public var kl99: Double?
@@ -51,6 +51,8 @@ public struct EvaluationResult: Sendable {
   public var topAgreement: Double?
   /// The other model's perplexity.
   public var otherPerplexity: Double?
+  /// The other model's bits per byte, where it has a larger vocabulary than this one.
+  public var otherBitsPerByte: Double?
 }
 
 /// Scores texts.
@@ -58,8 +60,9 @@ public struct Evaluation: Sendable {
   /// Tokens that pass through a model together while scoring.
   static let chunk = 64
 
+  /// The tokenizer of the model that is scored.
+  public let tokenizer: Tokenizer
   private let options: EvaluationOptions
-  private let tokenizer: Tokenizer
 
   /// - Throws: `usage` when an option means nothing.
   public init(_ options: EvaluationOptions, tokenizer: Tokenizer) throws(LMToolError) {
@@ -99,26 +102,82 @@ public struct Evaluation: Sendable {
   public func score(
     _ model: Transformer, on text: [UInt8], against other: Transformer? = nil, progress: ProgressConsumer? = nil
   ) throws(LMToolError) -> EvaluationResult {
-    let tokens = tokenizer.encode(bytes: text, addSpecial: false)
-    let bos = tokenizer.definition.addsBOS ? tokenizer.definition.bos : nil
-    let windows = Self.windows(count: tokens.count, options: options, hasBOS: bos != nil)
-    guard !windows.isEmpty else {
-      throw LMToolError(.badInput, "the text has \(tokens.count) tokens; at least 2 are needed to score one")
-    }
+    let (tokens, bos, windows) = try cut(text, tokenizer)
     var scorer = Scorer(model: model, other: other, window: options.window)
     for window in windows {
       try scorer.add(Array(tokens[window.tokens]), bos: bos, scoredFrom: window.scoredFrom - window.tokens.lowerBound)
       let done = window.tokens.upperBound
       progress?(ProgressUpdate(stage: "eval", done: done, total: windows[windows.count - 1].tokens.upperBound, unit: .tokens))
     }
-    let bytes = windows.reduce(0) { $0 + self.bytes(of: tokens[$1.scoredFrom..<$1.tokens.upperBound]) }
-    return scorer.result(bytes: bytes)
+    return scorer.result(bytes: Self.bytes(of: tokens, in: windows, tokenizer))
+  }
+
+  /// Scores `text` under `model`, and compares it with `other`, of whose vocabulary `model` has a part: token by token of `other`.
+  ///
+  /// - Parameter splits: what the model's tokenizer makes of the tokens of `other`.
+  /// - Throws: `usage` when a window has more pieces than the model's context; `badInput` as above.
+  public func score(
+    _ model: Transformer, on text: [UInt8], against other: Transformer, splits: TokenSplits, progress: ProgressConsumer? = nil
+  ) throws(LMToolError) -> EvaluationResult {
+    var result = try score(model, on: text, progress: progress)
+    let (tokens, bos, windows) = try cut(text, splits.large)
+    let pieces = windows.map { window in tokens[window.tokens].reduce(bos == nil ? 0 : 1) { $0 + splits[$1].count } }.max() ?? 0
+    guard pieces <= model.spec.contextLength else {
+      throw LMToolError(
+        .usage, "a window has \(pieces) tokens of the smaller vocabulary, more than its context; choose a smaller --window")
+    }
+    var scorer = TrimmedScorer(model, pieces: pieces, against: other, tokens: options.window, splits: splits)
+    for window in windows {
+      try scorer.add(Array(tokens[window.tokens]), bos: bos, scoredFrom: window.scoredFrom - window.tokens.lowerBound)
+      let done = window.tokens.upperBound
+      progress?(ProgressUpdate(stage: "compare", done: done, total: windows[windows.count - 1].tokens.upperBound, unit: .tokens))
+    }
+    result.add(scorer.scores, bytes: Self.bytes(of: tokens, in: windows, splits.large))
+    return result
+  }
+
+  /// The tokens of a text, what stands in front of every window, and the windows.
+  private func cut(_ text: [UInt8], _ tokenizer: Tokenizer) throws(LMToolError) -> (
+    tokens: [Int32], bos: Int32?, windows: [Window]
+  ) {
+    let tokens = tokenizer.encode(bytes: text, addSpecial: false)
+    let bos = tokenizer.definition.addsBOS ? tokenizer.definition.bos : nil
+    let windows = Self.windows(count: tokens.count, options: options, hasBOS: bos != nil)
+    guard !windows.isEmpty else {
+      throw LMToolError(.badInput, "the text has \(tokens.count) tokens; at least 2 are needed to score one")
+    }
+    return (tokens, bos, windows)
+  }
+
+  /// Bytes of the text that the scored tokens of all windows stand for.
+  private static func bytes(of tokens: [Int32], in windows: [Window], _ tokenizer: Tokenizer) -> Int {
+    windows.reduce(0) { $0 + bytes(of: tokens[$1.scoredFrom..<$1.tokens.upperBound], tokenizer) }
   }
 
   /// Bytes of the text that tokens stand for; the space that encoding put in front of the text is not one of them.
-  private func bytes(of tokens: ArraySlice<Int32>) -> Int {
+  private static func bytes(of tokens: ArraySlice<Int32>, _ tokenizer: Tokenizer) -> Int {
     if tokens.startIndex == 0 { return tokenizer.decode(Array(tokens)).count }
     return tokens.reduce(0) { $0 + tokenizer.bytes(of: $1).count }
+  }
+}
+
+private let ln2 = 0.693147180559945309
+
+extension EvaluationResult {
+  /// Sums up how two models compare.
+  fileprivate mutating func add(divergences: [Double], otherLosses: [Double], agreements: Int) {
+    let count = divergences.count
+    klMean = divergences.reduce(0, +) / Double(count)
+    kl99 = divergences.sorted()[min(count - 1, Int((Double(count) * 0.99).rounded(.down)))]
+    topAgreement = Double(agreements) / Double(count)
+    otherPerplexity = exp(otherLosses.reduce(0, +) / Double(count))
+  }
+
+  /// Sums up how a model compares with one of a larger vocabulary, whose tokens have `bytes` bytes.
+  fileprivate mutating func add(_ scores: [TrimmedScorer.Score], bytes: Int) {
+    let losses = scores.map(\.otherLoss)
+    add(divergences: scores.map(\.divergence), otherLosses: losses, agreements: scores.count { $0.agrees })
+    otherBitsPerByte = losses.reduce(0, +) / ln2 / Double(max(1, bytes))
   }
 }
 
@@ -177,18 +236,12 @@ private struct Scorer {
   func result(bytes: Int) -> EvaluationResult {
     let total = losses.reduce(0, +), count = losses.count
     var result = EvaluationResult(
-      perplexity: exp(total / Double(count)), bitsPerByte: total / Self.ln2 / Double(max(1, bytes)), tokens: count,
+      perplexity: exp(total / Double(count)), bitsPerByte: total / ln2 / Double(max(1, bytes)), tokens: count,
       bytes: bytes)
     guard !divergences.isEmpty else { return result }
-    let sorted = divergences.sorted()
-    result.klMean = divergences.reduce(0, +) / Double(count)
-    result.kl99 = sorted[min(count - 1, Int((Double(count) * 0.99).rounded(.down)))]
-    result.topAgreement = Double(agreements) / Double(count)
-    result.otherPerplexity = exp(otherLosses.reduce(0, +) / Double(count))
+    result.add(divergences: divergences, otherLosses: otherLosses, agreements: agreements)
     return result
   }
-
-  private static let ln2 = 0.693147180559945309
 
   /// What one position contributes.
   struct Row {

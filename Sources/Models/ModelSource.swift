@@ -25,6 +25,8 @@ public struct ModelSource: Sendable {
   public var chatTemplate: String?
   /// `generation_config.json`.
   public var generation: JSONValue?
+  /// Whether tokenizer and settings are no longer those of `files`, so that these must not be carried over.
+  public var hasChangedTexts = false
   /// The files that were read, for provenance.
   public var files: [MappedFile]
 

@@ -54,9 +54,17 @@ final class ByteLevelEncoder {
 
   private func encodeWord(_ word: UnsafeRawBufferPointer, into ids: inout [Int32]) {
     if let whole = core.wholeWords?.id(of: word) { return ids.append(whole) }
+    merge(word, into: &ids)
+  }
+
+  /// Appends the ids that merges alone make of a word.
+  func merge(_ word: UnsafeRawBufferPointer, into ids: inout [Int32]) {
     merger.symbols.removeAll(keepingCapacity: true)
     for byte in word where core.byteTokens[Int(byte)] >= 0 { merger.symbols.append(core.byteTokens[Int(byte)]) }
     merger.merge()
     ids.append(contentsOf: merger.symbols)
   }
+
+  /// The last two symbols that became one in `merge`; nil where none did.
+  var lastPair: (left: Int32, right: Int32)? { merger.lastPair }
 }

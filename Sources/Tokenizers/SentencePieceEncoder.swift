@@ -33,7 +33,8 @@ final class SentencePieceCore: Sendable {
     }
   }
 
-  private static func byteTokens(_ vocabulary: Vocabulary) -> [Int32]? {
+  /// The tokens of the 256 bytes; nil unless all are there.
+  static func byteTokens(_ vocabulary: Vocabulary) -> [Int32]? {
     var tokens = [Int32](repeating: -1, count: 256)
     for id in 0..<vocabulary.count where vocabulary.type(of: id) == .byte {
       if let byte = byteOfFallbackToken(vocabulary[id]) { tokens[Int(byte)] = Int32(id) }
@@ -96,6 +97,13 @@ final class SentencePieceEncoder {
 
   private func encodeWord(_ word: UnsafeRawBufferPointer, into ids: inout [Int32]) {
     if core.rules.ignoresMerges, let whole = core.pieces.id(of: word) { return ids.append(whole) }
+    let first = ids.count
+    merge(word, into: &ids)
+    if core.rules.splitsWords { fuseUnknown(&ids, from: first) }
+  }
+
+  /// Appends the ids that merges alone make of a word.
+  func merge(_ word: UnsafeRawBufferPointer, into ids: inout [Int32]) {
     merger.symbols.removeAll(keepingCapacity: true)
     var offset = 0
     while offset < word.count {
@@ -106,10 +114,11 @@ final class SentencePieceEncoder {
       offset += length
     }
     merger.merge()
-    let first = ids.count
     for symbol in merger.symbols { append(symbol, to: &ids) }
-    if core.rules.splitsWords { fuseUnknown(&ids, from: first) }
   }
+
+  /// The last two symbols that became one in `merge`; nil where none did.
+  var lastPair: (left: Int32, right: Int32)? { merger.lastPair }
 
   private func append(_ symbol: Int32, to ids: inout [Int32]) {
     if symbol < core.vocabularySize { return ids.append(symbol) }

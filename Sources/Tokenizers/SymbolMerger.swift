@@ -6,6 +6,8 @@ import HeapModule
 struct SymbolMerger {
   /// The symbols before `merge`, and what became of them after it.
   var symbols: [Int32] = []
+  /// The last two symbols that became one in `merge`; nil where none did.
+  private(set) var lastPair: (left: Int32, right: Int32)?
   private let pairs: PairTable
   private var ranks: [UInt64] = []
   private var next: [Int32] = []
@@ -18,6 +20,7 @@ struct SymbolMerger {
 
   /// Merges `symbols`.
   mutating func merge() {
+    lastPair = nil
     guard symbols.count > 1 else { return }
     if symbols.count <= Self.shortRun { scan() } else { runQueue() }
   }
@@ -31,9 +34,11 @@ struct SymbolMerger {
   private mutating func scan() {
     fillRanks()
     var count = symbols.count
+    var last: (left: Int32, right: Int32)?
     symbols.withUnsafeMutableBufferPointer { symbols in
       ranks.withUnsafeMutableBufferPointer { ranks in
         while let best = Self.lowest(ranks, count) {
+          last = (symbols[best], symbols[best + 1])
           symbols[best] = Int32(truncatingIfNeeded: ranks[best])
           for index in (best + 1)..<(count - 1) {
             symbols[index] = symbols[index + 1]
@@ -46,6 +51,7 @@ struct SymbolMerger {
       }
     }
     symbols.removeLast(symbols.count - count)
+    lastPair = last
   }
 
   /// The place of the lowest rank; only the upper half of an entry is the rank.
@@ -83,6 +89,7 @@ struct SymbolMerger {
     let left = Int(entry & 0xFFFF_FFFF)
     guard symbols[left] >= 0, ranks[left] != PairTable.none, ranks[left] >> 32 == entry >> 32 else { return }
     let right = Int(next[left])
+    lastPair = (symbols[left], symbols[right])
     symbols[left] = Int32(truncatingIfNeeded: ranks[left])
     symbols[right] = Self.gone
     ranks[right] = PairTable.none

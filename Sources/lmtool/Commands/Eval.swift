@@ -3,6 +3,7 @@ import Artifacts
 import Inference
 import Models
 import Tensors
+import Tokenizers
 
 extension LMTool {
   /// `lmtool eval`.
@@ -13,7 +14,8 @@ extension LMTool {
         The text is cut into windows of so many tokens; a token is scored given those before it in its window. A model \
         whose tokenizer starts texts with BOS gets one in front of every window. Bits per byte can be compared across \
         tokenizers, perplexity cannot. With --against the two models are run side by side: KL(other || model) per \
-        position, and how often both find the same token most likely.
+        position, and how often both find the same token most likely. The model may have a part of the other's vocabulary: \
+        then the other's tokens are compared as the pieces that the model splits them into, KL per token of the other.
 
           lmtool eval smollm2.lmz --text book.txt
           lmtool eval smollm2.lmz --text book.txt --against SmolLM2 --windows 50 --json
@@ -47,10 +49,10 @@ extension LMTool {
       let evaluation = try Evaluation(options, tokenizer: try source.makeTokenizer())
       let result = try console.withProgress { (progress) throws(LMToolError) in
         let model = try Transformer(source, arithmetic: compute.arithmetic, progress: progress)
-        let other = try against.map { (path) throws(LMToolError) in try open(path, like: source) }
         let bytes = file.withBytes(0..<file.count) { Array($0) }
         do throws(LMToolError) {
-          return try evaluation.score(model, on: bytes, against: other, progress: progress)
+          guard let against else { return try evaluation.score(model, on: bytes, progress: progress) }
+          return try compare(model, with: try ModelSource.open(against), evaluation, bytes, progress)
         } catch { throw error.within(file: text) }
       }
       try Self.check(result.perplexity, of: source.path)
@@ -74,15 +76,25 @@ extension LMTool {
         rule: "MODEL-5")
     }
 
-    private func open(_ path: String, like source: ModelSource) throws(LMToolError) -> Transformer {
-      let other = try ModelSource.open(path)
-      guard other.spec.vocabularySize == source.spec.vocabularySize else {
-        throw LMToolError(
-          .usage,
-          "it has \(other.spec.vocabularySize) tokens and \(source.path) has \(source.spec.vocabularySize); only models with "
-            + "one vocabulary can be compared", file: path)
+    /// Compares with a model of the same vocabulary, or of a larger one of which `model` has a part.
+    private func compare(
+      _ model: Transformer, with other: ModelSource, _ evaluation: Evaluation, _ bytes: [UInt8], _ progress: ProgressConsumer?
+    ) throws(LMToolError) -> EvaluationResult {
+      if other.spec.vocabularySize == model.spec.vocabularySize {
+        let other = try Transformer(other, arithmetic: compute.arithmetic)
+        return try evaluation.score(model, on: bytes, against: other, progress: progress)
       }
-      return try Transformer(other, arithmetic: compute.arithmetic)
+      let splits: TokenSplits
+      do throws(LMToolError) {
+        splits = try TokenSplits(of: try other.makeTokenizer(), in: evaluation.tokenizer)
+      } catch {
+        throw LMToolError(
+          error.code,
+          "it has \(other.spec.vocabularySize) tokens and the model has \(model.spec.vocabularySize), which cannot be compared: "
+            + error.message, file: other.path)
+      }
+      let other = try Transformer(other, arithmetic: compute.arithmetic)
+      return try evaluation.score(model, on: bytes, against: other, splits: splits, progress: progress)
     }
 
     private static func table(_ result: EvaluationResult, _ options: EvaluationOptions) -> Table {
@@ -94,8 +106,10 @@ extension LMTool {
       row("bytes", "\(result.bytes)")
       row("window, stride", "\(options.window), \(options.stride)")
       if let other = result.otherPerplexity { row("perplexity of the other", other.fixed(4)) }
-      if let kl = result.klMean { row("KL, mean", kl.fixed(5)) }
-      if let kl = result.kl99 { row("KL, 99th percentile", kl.fixed(5)) }
+      if let other = result.otherBitsPerByte { row("bits per byte of the other", other.fixed(4)) }
+      let per = result.otherBitsPerByte == nil ? "" : " per original token"
+      if let kl = result.klMean { row("KL\(per), mean", kl.fixed(5)) }
+      if let kl = result.kl99 { row("KL\(per), 99th percentile", kl.fixed(5)) }
       if let top = result.topAgreement { row("same top token", (100 * top).fixed(2) + " %") }
       return table
     }
@@ -115,6 +129,7 @@ private struct EvaluationFigures: Encodable {
     case kl99 = "kl_p99"
     case topAgreement = "top1_agreement"
     case otherPerplexity = "perplexity_against"
+    case otherBitsPerByte = "bits_per_byte_against"
   }
 
   func encode(to encoder: any Encoder) throws {
@@ -127,5 +142,6 @@ private struct EvaluationFigures: Encodable {
     try members.encodeIfPresent(result.kl99, forKey: .kl99)
     try members.encodeIfPresent(result.topAgreement, forKey: .topAgreement)
     try members.encodeIfPresent(result.otherPerplexity, forKey: .otherPerplexity)
+    try members.encodeIfPresent(result.otherBitsPerByte, forKey: .otherBitsPerByte)
   }
 }
