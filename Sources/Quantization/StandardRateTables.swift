@@ -3,12 +3,14 @@ import Kernels
 extension RateTables {
   /// Tables for a start, before there are histograms: each class is half a Laplace and half a Gaussian distribution of values with
   /// the mean magnitude of the class.
-  public static let standard = RateTables([.standard])
+  public static let standard = RateTables([.standard(count: 1 << 30)])
 }
 
 extension RateHistogram {
   /// What the standard tables are made from. Double arithmetic without functions, so the same everywhere.
-  fileprivate static var standard: RateHistogram {
+  ///
+  /// - Parameter count: occurrences of each context. A few thousand beside what was counted keep costs sensible where little was.
+  public static func standard(count: Int) -> RateHistogram {
     var histogram = RateHistogram()
     for model in 0..<RateKernel.models {
       let octave = Double(sign: .plus, exponent: model / 4 - 6, significand: 1)
@@ -16,7 +18,7 @@ extension RateHistogram {
       for parity in 0...1 {
         let shares = zip(shares(mean, parity, laplace), shares(mean, parity, gauss)).map { ($0 + $1) / 2 }
         for (symbol, share) in shares.enumerated() {
-          histogram.add(Int(share * 0x1p30), context: 2 * model + parity, symbol: symbol)
+          histogram.add(Int(share * Double(count)), context: 2 * model + parity, symbol: symbol)
         }
       }
     }

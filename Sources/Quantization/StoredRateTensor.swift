@@ -2,7 +2,7 @@ import Kernels
 import Tensors
 
 /// A rate matrix whose lanes are a run of bytes of some file.
-public struct StoredRateTensor: RateTensorReader {
+public struct StoredRateTensor: EncodedRateTensorReader {
   /// The name of the matrix.
   public let name: String
   /// Its numbers and codes.

@@ -27,7 +27,7 @@ import Tensors
     version: Exporting.version,
     subcommands: [
       Import.self, Inspect.self, Quantize.self, Export.self, Verify.self, Compress.self, Run.self, Chat.self, Eval.self,
-      Bench.self, Tokenize.self, Logits.self,
+      Bench.self, Tokenize.self, Logits.self, Trial.self,
     ])
 
   /// What errors of the command line begin with, as all errors do.
