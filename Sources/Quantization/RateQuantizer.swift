@@ -24,6 +24,12 @@ public struct RateQuantizer: Sendable {
     /// `SymmetricFactor.feedback`.
     public let feedback: [Float]
 
+    /// Takes statistics.
+    public init(deviations: [Double], feedback: [Float]) {
+      self.deviations = deviations
+      self.feedback = feedback
+    }
+
     /// Of a factor.
     public init(_ factor: SymmetricFactor) {
       deviations = factor.deviations

@@ -12,6 +12,10 @@ public struct Calibration: Sendable {
   let windows: TokenWindows
   /// How much each matrix matters.
   let sensitivities: Sensitivities
+  /// The variance that quantization at about 2.4 bits a weight adds to each output of a matrix, by tensor name.
+  let noise: [String: Double]
+  /// E[x xᵀ] [width, width] of what enters the head.
+  let headMoment: [Float]
   /// Σ λ squared, divided by Σ λ², of the second moment of each group: in how many directions its inputs lie. In the order of computation.
   let effectiveRanks: [Double]
   /// What the person who gave the text should know.
@@ -37,13 +41,15 @@ public struct Calibration: Sendable {
       try CalibrationWriter(path: path, model: model, spec: source.spec, windows: text.windows)
     }
     let collector = MomentCollector(source, writer: writer)
-    let warnings = try run(source, text, collector, progress: progress)
+    let (warnings, headMoment) = try run(source, text, collector, progress: progress)
+    try writer?.write(headMoment, size: source.spec.width)
     let sample = text.windows.sample(Self.probeWindows, length: Self.probeTokens)
     let measured = try SensitivityProbe(source, windows: sample).measure(variances: collector.variances, progress: progress)
-    let sensitivities = measured.rounded
-    try writer?.finish(sensitivities, effectiveRanks: collector.effectiveRanks)
+    let sensitivities = measured.rounded, noise = collector.variances.mapValues { Double(Float($0)) }
+    try writer?.finish(sensitivities, effectiveRanks: collector.effectiveRanks, noise: noise)
     return Calibration(
-      model: model, windows: text.windows, sensitivities: sensitivities, effectiveRanks: collector.effectiveRanks, warnings: warnings,
+      model: model, windows: text.windows, sensitivities: sensitivities, noise: noise, headMoment: headMoment,
+      effectiveRanks: collector.effectiveRanks, warnings: warnings,
       moments: try path.map { (path) throws(LMToolError) in try StoredMoments(path: path) })
   }
 
@@ -53,11 +59,14 @@ public struct Calibration: Sendable {
   /// The pass over all layers, and what the model thinks of the text; the memory that it took is free when it returns.
   private static func run(
     _ source: ModelSource, _ text: CalibrationText, _ collector: MomentCollector, progress: ProgressConsumer?
-  ) throws(LMToolError) -> [String] {
+  ) throws(LMToolError) -> (warnings: [String], headMoment: [Float]) {
     let embedding = try LayerMatrices.floats(source.spec.embedding, of: source)
     let pass = LayerwisePass(source, windows: text.windows, embedding: embedding)
     try pass.run(collector, progress: progress)
-    return try TextLikelihood(source, embedding: embedding).warnings(for: text, after: pass.path)
+    return (
+      try TextLikelihood(source, embedding: embedding).warnings(for: text, after: pass.path),
+      try HeadMoment.of(source, pass.path)
+    )
   }
 
   /// The calibration that `options` ask for: read from a file, or made.

@@ -7,7 +7,9 @@ enum CalibrationLayout {
   static let metadata = ["format": "lmtool calibration", "version": "1"]
   static let modelKey = "model"
   static let tokens = "tokens"
+  static let head = "moments.head"
   static let ranks = "effective_ranks"
+  static let noise = "noise"
   static let matrices = "sensitivities.matrices"
   static let embedding = "sensitivities.embedding"
   static let logits = "sensitivities.logits"
@@ -30,7 +32,9 @@ enum CalibrationLayout {
       SafetensorsEntry(name: moment($0), dtype: .f32, shape: [$0.inputs * ($0.inputs + 1) / 2])
     }
     return [SafetensorsEntry(name: tokens, dtype: .i32, shape: [windows, length])] + moments + [
+      SafetensorsEntry(name: head, dtype: .f32, shape: [spec.width * (spec.width + 1) / 2]),
       SafetensorsEntry(name: ranks, dtype: .f32, shape: [groups.count]),
+      SafetensorsEntry(name: noise, dtype: .f32, shape: [matrices(of: spec).count]),
       SafetensorsEntry(name: matrices, dtype: .f32, shape: [matrices(of: spec).count]),
       SafetensorsEntry(name: embedding, dtype: .f32, shape: [1]),
       SafetensorsEntry(name: logits, dtype: .f32, shape: [spec.vocabularySize]),
@@ -59,8 +63,9 @@ final class CalibrationWriter {
   }
 
   /// Writes the rest, and gives the file its name.
-  func finish(_ sensitivities: Sensitivities, effectiveRanks: [Double]) throws(LMToolError) {
+  func finish(_ sensitivities: Sensitivities, effectiveRanks: [Double], noise: [String: Double]) throws(LMToolError) {
     try write(effectiveRanks.map { Float($0) }[...])
+    try write(CalibrationLayout.matrices(of: spec).map { Float(noise[$0] ?? 0) }[...])
     try write(CalibrationLayout.matrices(of: spec).map { Float(sensitivities.matrices[$0] ?? 0) }[...])
     try write([Float(sensitivities.embedding)])
     try write(sensitivities.logits[...])

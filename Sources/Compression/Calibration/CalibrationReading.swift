@@ -15,6 +15,8 @@ extension Calibration {
     self.model = model
     windows = try tensors.windows()
     sensitivities = try tensors.sensitivities()
+    noise = try tensors.noise()
+    headMoment = try stored.read(CalibrationLayout.head, size: source.spec.width)
     effectiveRanks = try tensors.floats(CalibrationLayout.ranks).map(Double.init)
     moments = stored
   }
@@ -48,7 +50,13 @@ struct StoredMoments: Sendable {
   ///
   /// - Throws: `badInput` by CAL-2 and CAL-5.
   func read(_ group: MatrixGroup) throws(LMToolError) -> [Float] {
-    let name = CalibrationLayout.moment(group), size = group.inputs
+    try read(CalibrationLayout.moment(group), size: group.inputs)
+  }
+
+  /// The moment of this name, [size, size].
+  ///
+  /// - Throws: `badInput` by CAL-2 and CAL-5.
+  func read(_ name: String, size: Int) throws(LMToolError) -> [Float] {
     guard let tensor = file.tensors[name], tensor.dtype == .f32, tensor.shape == [size * (size + 1) / 2] else {
       throw LMToolError(.badInput, "the moment is missing or of another size", file: file.file.path, at: .tensor(name), rule: "CAL-2")
     }
@@ -107,6 +115,11 @@ private struct CalibrationTensors {
       throw broken("it holds tokens that are not in the vocabulary", CalibrationLayout.tokens, "CAL-4")
     }
     return TokenWindows(tokens, length: shape[1])
+  }
+
+  func noise() throws(LMToolError) -> [String: Double] {
+    let values = try floats(CalibrationLayout.noise, isPositive: true)
+    return Dictionary(zip(CalibrationLayout.matrices(of: spec), values.map(Double.init))) { first, _ in first }
   }
 
   func sensitivities() throws(LMToolError) -> Sensitivities {

@@ -17,7 +17,7 @@ final class MomentCollector: LayerwiseVisitor {
 
   func visit(_ group: MatrixGroup, moments: Moments?, matrices: inout LayerMatrices) throws(LMToolError) {
     guard let moments else { return }
-    let scale = 1 / Float(max(1, moments.tokens)), mean = moments.own.map { $0 * scale }
+    let mean = moments.mean
     guard mean.allSatisfy(\.isFinite) else {
       throw LMToolError(
         .badInput, "what enters it is not finite on the calibration text; the model is broken", at: .tensor(group.linears[0].weight.name),

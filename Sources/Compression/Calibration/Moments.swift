@@ -46,13 +46,21 @@ final class Moments {
     return (0..<size).reduce(0.0) { $0 + own[$1 * (size + 1)] } / Double(size) / Double(tokens)
   }
 
+  /// E[x̂ x̂ᵀ], [size, size].
+  var mean: [Float] { own.map { Float($0 / Double(max(1, tokens))) } }
+
   /// The factor of E[x̂ x̂ᵀ], damped by a fraction of the mean of its diagonal; more, ten times at a go, as long as that is not enough.
   func factor(damping: Double) -> SymmetricFactor {
-    let mean = own.map { Float($0 / Double(max(1, tokens))) }
-    let floor = max(meanSquare, 1e-30)
+    Self.factor(mean, size: size, damping: damping)
+  }
+
+  /// The factor of a second moment [size, size], damped alike.
+  static func factor(_ moment: [Float], size: Int, damping: Double) -> SymmetricFactor {
+    let trace = (0..<size).reduce(0.0) { $0 + Double(moment[$1 * (size + 1)]) }
+    let floor = max(trace / Double(size), 1e-30)
     var amount = damping
     while true {
-      let factor = mean.withUnsafeBufferPointer { SymmetricFactor($0.baseAddress!, size: size, damping: amount * floor) }
+      let factor = moment.withUnsafeBufferPointer { SymmetricFactor($0.baseAddress!, size: size, damping: amount * floor) }
       if let factor { return factor }
       amount *= 10
     }
