@@ -23,7 +23,7 @@ enum BinaryLogarithm {
     var result = exponent
     var mantissa = exponent > 31 ? UInt64(x) >> (exponent - 31) : UInt64(x) << (31 - exponent)  // 1...<2 in units of 2^-31
     for _ in 0..<16 {
-      mantissa = mantissa * mantissa >> 31
+      mantissa = (mantissa * mantissa) >> 31
       result *= 2
       if mantissa >= 1 << 32 {
         mantissa >>= 1
