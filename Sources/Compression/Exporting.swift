@@ -46,6 +46,8 @@ public enum Exporting {
       do throws(LMToolError) {
         if let grid = tensor as? any GridTensorReader {
           try writer.add(tensor.name, try grid.readGrid())
+        } else if let rate = tensor as? any RateTensorReader {
+          try writer.add(tensor.name, try rate.readEncoded(), tables: rate.tables)
         } else {
           // unrounded, so that an element that does not fit is named as it is
           try writer.add(source.tensors[tensor.name] ?? tensor, as: storedType(of: tensor, matrixType: matrixType))

@@ -33,8 +33,25 @@ public struct ModelReport: Codable, Sendable {
     public var bytes: Int
     /// Stored bits per weight.
     public var bitsPerWeight: Double
-    /// The order-0 entropy of the codes, in bits; for quantized tensors, when asked for.
+    /// For quantized tensors, when asked for, bits per weight: the order-0 entropy of the codes, or in rate mode the entropy of the
+    /// symbols by class.
     public var entropy: Double?
+    /// In rate mode, what is stored above that entropy, in percent of it.
+    public var excess: Double?
+  }
+
+  /// All matrices of rate mode together.
+  public struct RateTotal: Codable, Sendable {
+    /// Matrices.
+    public var tensors = 0
+    /// Their weights.
+    public var parameters = 0
+    /// Bytes that the empirical entropy of the symbols by class amounts to.
+    public var entropyBytes = 0.0
+    /// Bytes of lanes, codes and tables in the file.
+    public var bytes = 0
+    /// What is stored above the entropy, in percent of it.
+    public var excess: Double { ModelReport.excess(Double(bytes), over: entropyBytes) ?? 0 }
   }
 
   /// The path.
@@ -67,6 +84,8 @@ public struct ModelReport: Codable, Sendable {
   public var provenance: ArtifactManifest.Provenance?
   /// Every tensor, when asked for.
   public var tensors: [Row]?
+  /// Matrices of rate mode, when there are any and entropies were asked for.
+  public var rate: RateTotal?
 }
 
 extension ModelReport {
@@ -92,19 +111,47 @@ extension ModelReport {
     tokenizer = Self.describeTokenizer(source)
     chatTemplate = source.chatTemplate.map { Self.describe(template: $0) }
     if source.format.hasPrefix("lmz") { provenance = try Artifact(path: source.path).manifest.provenance }
-    if withTensors || withEntropy {
-      tensors = try source.spec.tensors.map { (spec) throws(LMToolError) in
-        try Self.row(try source.tensor(spec), withEntropy: withEntropy)
-      }
+    guard withTensors || withEntropy else { return }
+    tensors = try source.spec.tensors.map { (spec) throws(LMToolError) in
+      try Self.row(try source.tensor(spec), withEntropy: withEntropy)
     }
+    rate = Self.total(tensors ?? [])
   }
 
   private static func row(_ tensor: any TensorReader, withEntropy: Bool) throws(LMToolError) -> Row {
-    let grid = withEntropy ? try (tensor as? any GridTensorReader)?.readGrid() : nil
-    return Row(
-      name: tensor.name, shape: tensor.shape, type: tensor.storage.description, bytes: tensor.storedBytes,
-      bitsPerWeight: Double(8 * tensor.storedBytes) / Double(max(1, tensor.count)),
-      entropy: grid.map { CodeStatistics($0).entropy })
+    let bits = Double(8 * tensor.storedBytes) / Double(max(1, tensor.count))
+    var row = Row(
+      name: tensor.name, shape: tensor.shape, type: tensor.storage.description, bytes: tensor.storedBytes, bitsPerWeight: bits)
+    guard withEntropy else { return row }
+    row.entropy = try entropy(of: tensor)
+    if tensor is any RateTensorReader { row.excess = row.entropy.flatMap { excess(bits, over: $0) } }
+    return row
+  }
+
+  /// Bits per weight of a quantized tensor; nil for floats.
+  static func entropy(of tensor: any TensorReader) throws(LMToolError) -> Double? {
+    if let rate = tensor as? any RateTensorReader {
+      return try RateHistogram(try rate.readMatrix()).entropy / Double(max(1, tensor.count))
+    }
+    return try (tensor as? any GridTensorReader).map { (grid) throws(LMToolError) in
+      CodeStatistics(try grid.readGrid()).entropy
+    }
+  }
+
+  private static func total(_ rows: [Row]) -> RateTotal? {
+    var total = RateTotal()
+    for row in rows where row.excess != nil {
+      let count = row.shape.reduce(1, *)
+      total.tensors += 1
+      total.parameters += count
+      total.entropyBytes += (row.entropy ?? 0) * Double(count) / 8
+      total.bytes += row.bytes
+    }
+    return total.tensors > 0 ? total : nil
+  }
+
+  private static func excess(_ stored: Double, over entropy: Double) -> Double? {
+    entropy > 0 ? 100 * (stored / entropy - 1) : nil
   }
 
   private static func sum(_ source: ModelSource, by name: (TensorSpec, any TensorReader) -> String) -> [Part] {
@@ -163,7 +210,7 @@ public struct TensorReport: Codable, Sendable {
   public var histogram: [Int]
   /// For quantized tensors, how often each code occurs, from the lowest.
   public var codes: [Int]?
-  /// For quantized tensors, the order-0 entropy of the codes in bits.
+  /// For quantized tensors, the order-0 entropy of the codes in bits, or in rate mode that of the symbols by class.
   public var entropy: Double?
 
   /// Reads the tensor called `name`.
@@ -189,6 +236,8 @@ public struct TensorReport: Codable, Sendable {
       let codes = CodeStatistics(try grid.readGrid())
       self.codes = codes.histogram
       entropy = codes.entropy
+    } else {
+      entropy = try ModelReport.entropy(of: tensor)
     }
   }
 }

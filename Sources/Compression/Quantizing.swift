@@ -36,9 +36,11 @@ public enum Quantizing {
     try output.commit()
   }
 
-  /// Whether the model holds matrices in one of our schemes; the types of GGUF and llama2.c do not count.
+  /// Whether the model holds matrices in one of our schemes or of rate mode; the types of GGUF and llama2.c do not count.
   static func isQuantized(_ source: ModelSource) -> Bool {
-    source.tensors.values.contains { $0 is any GridTensorReader && GridScheme(name: $0.storage.description) != nil }
+    source.tensors.values.contains {
+      $0 is any RateTensorReader || $0 is any GridTensorReader && GridScheme(name: $0.storage.description) != nil
+    }
   }
 
   private static func validate(

@@ -26,6 +26,23 @@ public struct RateHistogram: Sendable, Equatable {
   /// Symbols that were counted.
   public var symbols: Int { Int(counts.reduce(0, +)) }
 
+  /// The empirical entropy of the symbols by their contexts, in bits: what no code with these contexts falls below. High parts out
+  /// of reach count as likely as the others of their length.
+  public var entropy: Double {
+    var sum = Int(rawBits) << 16
+    for start in stride(from: 0, to: counts.count, by: RateKernel.cells) {
+      let cells = counts[start..<(start + RateKernel.cells)]
+      let total = Int(cells.reduce(0, +))
+      guard total > 0 else { continue }
+      sum += total * BinaryLogarithm.fixed(total)
+      for (cell, count) in cells.enumerated() where count > 0 {
+        let length = max(0, cell - RateKernel.symbols)
+        sum += Int(count) * (length << 16 - BinaryLogarithm.fixed(Int(count)))
+      }
+    }
+    return Double(sum) / 65536
+  }
+
   /// Adds the symbols of a matrix.
   ///
   /// - Throws: `badInput` when a value is above 32767 in magnitude (RATE-1).

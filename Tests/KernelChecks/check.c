@@ -29,6 +29,7 @@ static const struct {
     {"add", check_add},
     {"half", check_half},
     {"grid_quantize", check_grid_quantize},
+    {"rans", check_rans},
 };
 
 enum { KERNELS = sizeof kernels / sizeof *kernels, MOST_SHOWN = 5 };

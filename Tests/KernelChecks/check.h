@@ -48,3 +48,4 @@ void check_multiply(void);
 void check_add(void);
 void check_half(void);
 void check_grid_quantize(void);
+void check_rans(void);

@@ -22,7 +22,7 @@ extension LMTool {
     var model: String
     @Flag(help: "List every tensor.")
     var tensors = false
-    @Flag(help: "With every quantized tensor, the order-0 entropy of its codes in bits.")
+    @Flag(help: "With every quantized tensor, the entropy of its codes in bits, and what rate mode stores above it.")
     var entropy = false
     @Option(help: "Statistics and histogram of one tensor.")
     var tensor: String?
@@ -68,6 +68,12 @@ extension LMTool {
         console.print()
         console.print(Self.tensors(tensors))
       }
+      if let rate = report.rate {
+        console.print()
+        console.print(
+          "rate mode: \(rate.tensors) matrices, \(rate.parameters) weights in \(rate.bytes) bytes; the entropy of their symbols "
+            + "by class is \(Int(rate.entropyBytes)) bytes, the excess \(rate.excess.fixed(2)) %")
+      }
     }
 
     private static func parts(_ parts: [ModelReport.Part], title: String) -> Table {
@@ -80,10 +86,15 @@ extension LMTool {
     }
 
     private static func tensors(_ rows: [ModelReport.Row]) -> Table {
-      var table = Table(.left("tensor"), .left("shape"), .left("type"), .right("bytes"), .right("bits/weight"), .right("entropy"))
+      var table = Table(
+        .left("tensor"), .left("shape"), .left("type"), .right("bytes"), .right("bits/weight"), .right("entropy"),
+        .right("excess %"))
       for row in rows {
         let shape = row.shape.map(String.init).joined(separator: " x ")
-        let cells = [row.name, shape, row.type, "\(row.bytes)", row.bitsPerWeight.fixed(2), row.entropy?.fixed(3) ?? ""]
+        let cells = [
+          row.name, shape, row.type, "\(row.bytes)", row.bitsPerWeight.fixed(2), row.entropy?.fixed(3) ?? "",
+          row.excess?.fixed(2) ?? "",
+        ]
         table.add(cells.map { Table.Cell($0) })
       }
       return table
