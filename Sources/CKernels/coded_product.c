@@ -27,10 +27,8 @@ void lmk_ref_coded_product(
         }
       }
       const lmk_coded_outliers *outliers = m->outliers == NULL ? NULL : m->outliers + o / LMK_CODED_BLOCK;
-      for (size_t i = 0; outliers != NULL && i < outliers->count; i++) {
-        const float value = (float)outliers->values[i * LMK_CODED_BLOCK + lane];
-        total = __builtin_fmaf(value, a->floats[t * a->inputs + outliers->inputs[i]], total);
-      }
+      for (size_t i = 0; outliers != NULL && i < outliers->small + outliers->large; i++)
+        total = __builtin_fmaf(coded_outlier(outliers, i, lane), a->floats[t * a->inputs + outliers->inputs[i]], total);
       if (m->scaling == LMK_SCALES_ROWS) {
         total *= coded_scale(m, block, 0, lane);
         if (m->has_minimum) total = __builtin_fmaf(input_sum, coded_minimum(m, block, 0, lane), total);

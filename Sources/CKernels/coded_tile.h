@@ -73,20 +73,23 @@ CODED_TARGET LMK_INLINE void CODED_NAME(add_peaks)(
   }
 }
 
+// total[token][half] += the numbers of one input times its float.
+#define ADD_OUTLIER(NUMBERS, VALUES, INPUT)                                                             \
+  _Pragma("clang loop unroll(full)") for (size_t h = 0; h < halves; h++) {                              \
+    const v16 value = __builtin_convertvector(LMK_LOAD(NUMBERS, (VALUES) + (half + h) * 16), v16);      \
+    _Pragma("clang loop unroll(full)") for (size_t t = 0; t < tokens; t++)                              \
+        total[t][h] = LMK_FMA(value, LMK_SPLAT((INPUT)[t * a->inputs]), total[t][h]);                   \
+  }
+
 // total[token][half] += the outliers of a block times the floats of their inputs.
 CODED_TARGET LMK_INLINE void CODED_NAME(add_outliers)(
     const size_t tokens, const size_t halves, const lmk_coded_outliers *outliers, size_t half, const lmk_activations *a,
     size_t token, v16 total[][2]) {
-  for (size_t i = 0; i < outliers->count; i++) {
-    const float *input = a->floats + token * a->inputs + outliers->inputs[i];
-    const int16_t *values = outliers->values + i * LMK_CODED_BLOCK;
-#pragma clang loop unroll(full)
-    for (size_t h = 0; h < halves; h++) {
-      const v16 value = __builtin_convertvector(LMK_LOAD(i16x16, values + (half + h) * 16), v16);
-#pragma clang loop unroll(full)
-      for (size_t t = 0; t < tokens; t++) total[t][h] = LMK_FMA(value, LMK_SPLAT(input[t * a->inputs]), total[t][h]);
-    }
-  }
+  const float *x = a->floats + token * a->inputs;
+  for (size_t i = 0; i < outliers->small; i++)
+    ADD_OUTLIER(i16x8, outliers->bytes + i * LMK_CODED_BLOCK, x + outliers->inputs[i])
+  for (size_t i = 0; i < outliers->large; i++)
+    ADD_OUTLIER(i16x16, outliers->words + i * LMK_CODED_BLOCK, x + outliers->inputs[outliers->small + i])
 }
 
 // `tokens` tokens from `token` on against half blocks `half`..<half + halves of a block; y is the first token's first output of
@@ -193,6 +196,7 @@ CODED_TARGET static void CODED_NAME(product)(
 }
 
 #undef ADD_QUAD
+#undef ADD_OUTLIER
 #undef NIBBLES_LOW
 #undef NIBBLES_HIGH
 #undef CODED_NAME
