@@ -65,10 +65,7 @@ void lmk_coded_find_outliers(
   reverse(found + outliers->small, outliers->large);
 }
 
-size_t lmk_coded_outlier_bytes(const lmk_coded_outliers *outliers) {
-  const size_t numbers = LMK_CODED_BLOCK * (outliers->small + outliers->large * sizeof(int16_t));
-  return numbers + (outliers->small + outliers->large) * sizeof(uint32_t);
-}
+size_t lmk_coded_outlier_bytes(const lmk_coded_outliers *outliers) { return coded_outlier_bytes(outliers); }
 
 // Takes the numbers of the outliers out of the values.
 static void move_outliers(
