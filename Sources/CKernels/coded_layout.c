@@ -95,6 +95,6 @@ void lmk_coded_row(const lmk_coded *m, size_t output, float *row) {
   }
   if (m->outliers == NULL) return;
   const lmk_coded_outliers *outliers = m->outliers + output / LMK_CODED_BLOCK;
-  for (size_t i = 0; i < outliers->count; i++)
-    row[outliers->inputs[i]] = coded_scale(m, block, 0, lane) * (float)outliers->values[i * LMK_CODED_BLOCK + lane];
+  for (size_t i = 0; i < outliers->small + outliers->large; i++)
+    row[outliers->inputs[i]] = coded_scale(m, block, 0, lane) * coded_outlier(outliers, i, lane);
 }

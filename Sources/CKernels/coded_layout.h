@@ -48,3 +48,16 @@ static inline int coded_code(const lmk_coded *m, const uint8_t *block, size_t gr
   if (m->bits == 8) return codes[(quad * LMK_CODED_BLOCK + lane) * 4 + k % 4];
   return codes[(quad / 2 * LMK_CODED_BLOCK + lane) * 4 + k % 4] >> (quad % 2 * 4) & 15;
 }
+
+// Bytes of words, bytes and inputs, which lie together in this order.
+static inline size_t coded_outlier_bytes(const lmk_coded_outliers *outliers) {
+  const size_t numbers = LMK_CODED_BLOCK * (outliers->small + outliers->large * sizeof(int16_t));
+  return numbers + (outliers->small + outliers->large) * sizeof(uint32_t);
+}
+
+// The number of one output among those of the outlier `index`.
+static inline float coded_outlier(const lmk_coded_outliers *outliers, size_t index, size_t lane) {
+  const size_t word = index - outliers->small;
+  return index < outliers->small ? (float)outliers->bytes[index * LMK_CODED_BLOCK + lane]
+                                 : (float)outliers->words[word * LMK_CODED_BLOCK + lane];
+}

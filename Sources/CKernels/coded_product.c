@@ -4,6 +4,16 @@
 #include "reference.h"
 #include "vector.h"
 
+// Every other outlier, of bytes and then of words, belongs to a second sum.
+static float add_outliers(const lmk_coded_outliers *outliers, size_t lane, const float *x, float total) {
+  float sums[2] = {total, 0};
+  for (size_t i = 0; i < outliers->small + outliers->large; i++) {
+    float *sum = sums + (i < outliers->small ? i : i - outliers->small) % 2;
+    *sum = __builtin_fmaf(coded_outlier(outliers, i, lane), x[outliers->inputs[i]], *sum);
+  }
+  return sums[0] + sums[1];
+}
+
 void lmk_ref_coded_product(
     const lmk_coded *m, size_t first, size_t last, const lmk_activations *a, size_t tokens, float *y, size_t stride) {
   const size_t end = last * LMK_CODED_BLOCK < m->outputs ? last * LMK_CODED_BLOCK : m->outputs;
@@ -27,10 +37,7 @@ void lmk_ref_coded_product(
         }
       }
       const lmk_coded_outliers *outliers = m->outliers == NULL ? NULL : m->outliers + o / LMK_CODED_BLOCK;
-      for (size_t i = 0; outliers != NULL && i < outliers->count; i++) {
-        const float value = (float)outliers->values[i * LMK_CODED_BLOCK + lane];
-        total = __builtin_fmaf(value, a->floats[t * a->inputs + outliers->inputs[i]], total);
-      }
+      if (outliers != NULL) total = add_outliers(outliers, lane, a->floats + t * a->inputs, total);
       if (m->scaling == LMK_SCALES_ROWS) {
         total *= coded_scale(m, block, 0, lane);
         if (m->has_minimum) total = __builtin_fmaf(input_sum, coded_minimum(m, block, 0, lane), total);
@@ -55,8 +62,9 @@ void lmk_ref_coded_product(
 // A single token waits for memory alone: what comes 4 KiB later is asked for now. Beyond the end this asks for what follows,
 // or for nothing. With 8 bits the processor keeps up by itself, and is a tenth slower when told.
 enum { CODED_AHEAD = 4096 };
-#define CODED_FETCH_AHEAD(group, bytes) \
-  for (size_t line_ = 0; line_ < (bytes); line_ += 64) __builtin_prefetch((group) + CODED_AHEAD + line_)
+#define CODED_FETCH_AHEAD(group, bytes) CODED_FETCH((group) + CODED_AHEAD, bytes)
+#define CODED_FETCH(from, bytes) \
+  for (size_t line_ = 0; line_ < (bytes); line_ += 64) __builtin_prefetch((from) + line_)
 
 #define CODED_JOIN_(name, isa) coded_##name##_##isa
 #define CODED_JOIN(name, isa) CODED_JOIN_(name, isa)

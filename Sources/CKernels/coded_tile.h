@@ -73,20 +73,33 @@ CODED_TARGET LMK_INLINE void CODED_NAME(add_peaks)(
   }
 }
 
+// total[token][half] += the numbers of `COUNT` inputs times their floats, every other one in a sum of its own, so that they do
+// not wait for each other.
+#define ADD_OUTLIERS(NUMBERS, VALUES, INPUTS, COUNT)                                                    \
+  for (size_t i = 0; i < (COUNT); i += 2) {                                                             \
+    ADD_OUTLIER(total, NUMBERS, (VALUES) + i * LMK_CODED_BLOCK, x + (INPUTS)[i])                        \
+    if (i + 1 == (COUNT)) break;                                                                        \
+    ADD_OUTLIER(odd, NUMBERS, (VALUES) + (i + 1) * LMK_CODED_BLOCK, x + (INPUTS)[i + 1])                \
+  }
+#define ADD_OUTLIER(TOTAL, NUMBERS, VALUES, INPUT)                                                      \
+  _Pragma("clang loop unroll(full)") for (size_t h = 0; h < halves; h++) {                              \
+    const v16 value = __builtin_convertvector(LMK_LOAD(NUMBERS, (VALUES) + (half + h) * 16), v16);      \
+    _Pragma("clang loop unroll(full)") for (size_t t = 0; t < tokens; t++)                              \
+        TOTAL[t][h] = LMK_FMA(value, LMK_SPLAT((INPUT)[t * a->inputs]), TOTAL[t][h]);                   \
+  }
+
 // total[token][half] += the outliers of a block times the floats of their inputs.
 CODED_TARGET LMK_INLINE void CODED_NAME(add_outliers)(
     const size_t tokens, const size_t halves, const lmk_coded_outliers *outliers, size_t half, const lmk_activations *a,
     size_t token, v16 total[][2]) {
-  for (size_t i = 0; i < outliers->count; i++) {
-    const float *input = a->floats + token * a->inputs + outliers->inputs[i];
-    const int16_t *values = outliers->values + i * LMK_CODED_BLOCK;
+  const float *x = a->floats + token * a->inputs;
+  v16 odd[CODED_TOKENS][2];
 #pragma clang loop unroll(full)
-    for (size_t h = 0; h < halves; h++) {
-      const v16 value = __builtin_convertvector(LMK_LOAD(i16x16, values + (half + h) * 16), v16);
+  for (size_t t = 0; t < tokens; t++) odd[t][0] = odd[t][1] = (v16){};
+  ADD_OUTLIERS(i16x8, outliers->bytes, outliers->inputs, outliers->small)
+  ADD_OUTLIERS(i16x16, outliers->words, outliers->inputs + outliers->small, outliers->large)
 #pragma clang loop unroll(full)
-      for (size_t t = 0; t < tokens; t++) total[t][h] = LMK_FMA(value, LMK_SPLAT(input[t * a->inputs]), total[t][h]);
-    }
-  }
+  for (size_t t = 0; t < tokens; t++) total[t][0] += odd[t][0], total[t][1] += odd[t][1];
 }
 
 // `tokens` tokens from `token` on against half blocks `half`..<half + halves of a block; y is the first token's first output of
@@ -99,11 +112,13 @@ CODED_TARGET LMK_INLINE void CODED_NAME(tile)(
   const size_t group_bytes = coded_group_bytes(m), factor_bytes = coded_factor_bytes(m);
   const int32_t offset = (bits == 8 ? CODED_BIAS8 : 0) - m->offset;
   const uint8_t *group = block + coded_header_bytes(m);
+  const size_t share = outliers == NULL ? 0 : coded_outlier_bytes(outliers) / groups;  // what each group asks for
   v16 total[CODED_TOKENS][2];
 #pragma clang loop unroll(full)
   for (size_t t = 0; t < tokens; t++) total[t][0] = total[t][1] = (v16){};
   for (size_t g = 0; g < groups; g++, group += group_bytes) {
     if (tokens == 1 && bits == 4) CODED_FETCH_AHEAD(group, group_bytes);
+    if (tokens == 1 && outliers != NULL) CODED_FETCH((const uint8_t *)outliers->words + g * share, share);
     const float *scales = a->scales + token * groups + g;
     const int32_t *sums = a->sums + token * groups + g;
     i16x32 sum[CODED_TOKENS][2];
@@ -193,6 +208,8 @@ CODED_TARGET static void CODED_NAME(product)(
 }
 
 #undef ADD_QUAD
+#undef ADD_OUTLIERS
+#undef ADD_OUTLIER
 #undef NIBBLES_LOW
 #undef NIBBLES_HIGH
 #undef CODED_NAME

@@ -27,7 +27,7 @@ extension CodedMatrix {
     return matrix
   }
 
-  /// int4 where at most one in eight inputs of the blocks of a lane has a number too large for it, else int8. The lane in the
+  /// int4 where at most one in four inputs of the blocks of a lane has a number too large for it, else int8. The lane in the
   /// middle speaks for all.
   private static func format(of tensor: any RateTensorReader) throws(LMToolError) -> Format {
     if tensor.largest <= 7 { return .int4 }
@@ -39,7 +39,7 @@ extension CodedMatrix {
         inputs += columns
       }
     }
-    return 8 * outliers <= inputs ? .int4 : .int8
+    return 4 * outliers <= inputs ? .int4 : .int8
   }
 
   /// Calls `body` with the decoded values of `lanes`, and with their first row.

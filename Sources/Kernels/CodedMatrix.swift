@@ -70,14 +70,15 @@ public final class CodedMatrix: Sendable {
 
   deinit {
     blocks.deallocate()
-    for block in 0..<(outputs + 31) / 32 { outliers?[block].values?.deallocate() }
+    for block in 0..<(outputs + 31) / 32 { outliers?[block].words?.deallocate() }
     outliers?.deallocate()
   }
 
   /// Bytes of memory that codes, scales and outliers occupy.
   public var bytes: Int {
     let count = (outputs + 31) / 32
-    return count * blockBytes + (0..<count).reduce(0) { $0 + (outliers?[$1].count ?? 0) * Self.outlierBytes }
+    guard let outliers else { return count * blockBytes }
+    return (0..<count).reduce(count * blockBytes) { $0 + lmk_coded_outlier_bytes(outliers + $1) }
   }
 
   private static func layout(
@@ -107,13 +108,19 @@ public final class CodedMatrix: Sendable {
 
   /// How many inputs of a block would lie apart in `format`. values: row-major, at most 32 rows.
   public static func countOutliers(_ values: UnsafePointer<Int16>, rows: Int, inputs: Int, format: Format) -> Int {
-    withUnsafeTemporaryAllocation(of: UInt32.self, capacity: max(1, inputs)) {
-      lmk_coded_find_outliers(values, rows, inputs, Int32(format.bits), $0.baseAddress!)
-    }
+    withOutliers(values, rows, inputs, format) { $0.small + $0.large }
   }
 
-  /// Bytes of one input of a block that lies apart: its numbers and its index.
-  private static let outlierBytes = 32 * 2 + 4
+  private static func withOutliers<Result>(
+    _ values: UnsafePointer<Int16>, _ rows: Int, _ inputs: Int, _ format: Format,
+    _ body: (inout lmk_coded_outliers) -> Result
+  ) -> Result {
+    withUnsafeTemporaryAllocation(of: UInt32.self, capacity: max(1, inputs)) { found in
+      var outliers = lmk_coded_outliers()
+      lmk_coded_find_outliers(values, rows, inputs, Int32(format.bits), found.baseAddress!, &outliers)
+      return body(&outliers)
+    }
+  }
 
   /// Lays out the whole numbers of the rows of `block`; inputs with numbers that the codes cannot hold lie apart. Blocks may be
   /// packed in parallel, each once.
@@ -123,16 +130,12 @@ public final class CodedMatrix: Sendable {
   ///   - rowSteps: of the rows of the block.
   public func pack(block: Int, values: UnsafeMutablePointer<Int16>, rowSteps: UnsafePointer<Float>) {
     let rows = min(outputs - block * 32, 32)
-    withUnsafeTemporaryAllocation(of: UInt32.self, capacity: max(1, inputs)) { found in
-      let count = lmk_coded_find_outliers(values, rows, inputs, Int32(format.bits), found.baseAddress!)
-      let memory = UnsafeMutableRawPointer.allocate(byteCount: max(64, count * Self.outlierBytes), alignment: 64)
-      let numbers = memory.bindMemory(to: Int16.self, capacity: count * 32)
-      let indices = (memory + count * 64).bindMemory(to: UInt32.self, capacity: count)
-      indices.update(from: found.baseAddress!, count: count)
-      outliers![block] = lmk_coded_outliers(count: count, values: numbers, inputs: indices)
+    Self.withOutliers(values, rows, inputs, format) { found in
+      let apart = UnsafeMutableRawPointer.allocate(byteCount: max(64, lmk_coded_outlier_bytes(&found)), alignment: 64)
       withUnsafePointer(to: c) {
-        lmk_coded_pack_values($0, values, rows, rowSteps, outliers! + block, numbers, blocks + block * blockBytes)
+        lmk_coded_pack_values($0, values, rows, rowSteps, &found, apart, blocks + block * blockBytes)
       }
+      outliers![block] = found
     }
   }
 

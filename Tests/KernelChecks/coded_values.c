@@ -10,6 +10,8 @@
 typedef struct {
   size_t bytes;
   uint8_t *block;
+  size_t apart_bytes;
+  void *apart;
   lmk_coded_outliers outliers;
 } packed;
 
@@ -31,17 +33,17 @@ static packed pack(const lmk_coded *m, const int16_t *values, const float *scale
   const size_t count = m->outputs * m->inputs;
   int16_t *own = blank(count * sizeof *own);
   memcpy(own, values, count * sizeof *own);
-  uint32_t *inputs = blank(m->inputs * sizeof *inputs);
-  packed p = {lmk_coded_block_bytes(m), blank(lmk_coded_block_bytes(m)), {0, NULL, inputs}};
-  p.outliers.count = lmk_coded_find_outliers(values, m->outputs, m->inputs, m->bits, inputs);
-  int16_t *outliers = blank(p.outliers.count * LMK_CODED_BLOCK * sizeof *outliers);
-  p.outliers.values = outliers;
-  lmk_coded_pack_values(m, own, m->outputs, scales, &p.outliers, outliers, p.block);
-  free(own);
+  uint32_t *found = blank(m->inputs * sizeof *found);
+  packed p = {.bytes = lmk_coded_block_bytes(m), .block = blank(lmk_coded_block_bytes(m))};
+  lmk_coded_find_outliers(values, m->outputs, m->inputs, m->bits, found, &p.outliers);
+  p.apart_bytes = lmk_coded_outlier_bytes(&p.outliers);
+  p.apart = blank_aligned(p.apart_bytes);
+  lmk_coded_pack_values(m, own, m->outputs, scales, &p.outliers, p.apart, p.block);
+  free(own), free(found);
   return p;
 }
 
-static void free_packed(packed p) { free(p.block), free((void *)p.outliers.values), free((void *)p.outliers.inputs); }
+static void free_packed(packed p) { free(p.block), free(p.apart); }
 
 // One block, [outputs][inputs], packed and multiplied on every instruction set.
 static void check_block(int bits, size_t outputs, size_t inputs, size_t tokens) {
@@ -65,8 +67,9 @@ static void check_block(int bits, size_t outputs, size_t inputs, size_t tokens) 
       lmk_ref_coded_product(&m, 0, 1, &a, tokens, expected, outputs);
     }
     const char *place = "%d bits, %zu x %zu, %zu tokens";
-    expect_same(&first.outliers.count, &p.outliers.count, sizeof(size_t), place, bits, outputs, inputs, tokens);
-    expect_same(first.outliers.inputs, p.outliers.inputs, p.outliers.count * sizeof(uint32_t), place, bits, outputs, inputs, tokens);
+    expect_same(&first.outliers.small, &p.outliers.small, sizeof(size_t), place, bits, outputs, inputs, tokens);
+    expect_same(&first.outliers.large, &p.outliers.large, sizeof(size_t), place, bits, outputs, inputs, tokens);
+    expect_same(first.apart, p.apart, p.apart_bytes, place, bits, outputs, inputs, tokens);
     expect_same(first.block, p.block, p.bytes, place, bits, outputs, inputs, tokens);
     expect_same(expected, y, bytes, place, bits, outputs, inputs, tokens);
     free(a.codes), free(a.scales), free(a.sums), free(y);

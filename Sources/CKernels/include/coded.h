@@ -19,9 +19,11 @@ typedef enum { LMK_SCALES_GROUPED = 0, LMK_SCALES_ROWS = 1 } lmk_scaling;
 // The inputs of one block that hold a number too large for its codes, which are zeros there. These numbers are multiplied with
 // the floats of the activations, so a few large weights neither widen the codes of all nor see rounded activations.
 typedef struct {
-  size_t count;
-  const int16_t *values;   // [count][32 outputs]
-  const uint32_t *inputs;  // [count], ascending
+  size_t small;            // inputs whose numbers are bytes
+  size_t large;            // inputs whose numbers are wider
+  const int8_t *bytes;     // [small][32 outputs]
+  const int16_t *words;    // [large][32 outputs]
+  const uint32_t *inputs;  // [small + large]: the small ones, ascending, then the large ones, ascending
 } lmk_coded_outliers;
 
 // A coded matrix in compute layout: `blocks` of 32 outputs, of lmk_coded_block_bytes each.
@@ -78,15 +80,20 @@ typedef struct {
 // Lays out one block.
 void lmk_coded_pack(const lmk_coded *matrix, const lmk_coded_source *source, uint8_t *block);
 
-// How many inputs of a block hold a number that signed codes of `bits` bits cannot; `outliers` gets them, ascending, and has
-// space for all. values: [rows][inputs], at most 32 rows.
-size_t lmk_coded_find_outliers(const int16_t *values, size_t rows, size_t inputs, int bits, uint32_t *outliers);
+// The inputs of a block with a number that signed codes of `bits` bits cannot hold. values: [rows][inputs], at most 32 rows.
+// `inputs_found` has space for all inputs; `outliers` gets the counts and it.
+void lmk_coded_find_outliers(
+    const int16_t *values, size_t rows, size_t inputs, int bits, uint32_t *inputs_found, lmk_coded_outliers *outliers);
+
+// Bytes of what lmk_coded_pack_values moves apart: words, bytes and inputs.
+size_t lmk_coded_outlier_bytes(const lmk_coded_outliers *outliers);
 
 // Lays out one block of whole numbers, values[rows][inputs], in codes with an offset and f32 scales of rows. The numbers of the
-// inputs of `outliers` are moved to `outlier_values`, [count][32], and `values` are zero there afterwards.
+// inputs of `outliers` are moved to `apart`, lmk_coded_outlier_bytes of it, aligned to 64 bytes, and so are the inputs; `values`
+// are zero there afterwards, and `outliers` point to `apart`.
 void lmk_coded_pack_values(
-    const lmk_coded *matrix, int16_t *values, size_t rows, const float *scales, const lmk_coded_outliers *outliers,
-    int16_t *outlier_values, uint8_t *block);
+    const lmk_coded *matrix, int16_t *values, size_t rows, const float *scales, lmk_coded_outliers *outliers, void *apart,
+    uint8_t *block);
 
 // Reads row `output` as floats: row[inputs] = scale * (code - offset) + minimum.
 void lmk_coded_row(const lmk_coded *matrix, size_t output, float *row);

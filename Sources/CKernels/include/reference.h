@@ -14,7 +14,7 @@ void lmk_ref_code_activations(const float *x, size_t inputs, size_t first, size_
 void lmk_ref_coded_product(
     const lmk_coded *matrix, size_t first, size_t last, const lmk_activations *activations, size_t tokens, float *y, size_t stride);
 void lmk_ref_find_outliers(
-    const int16_t *values, size_t rows, size_t inputs, int bits, uint32_t *outliers, size_t *found);
+    const int16_t *values, size_t rows, size_t inputs, int bits, uint32_t *found, lmk_coded_outliers *outliers);
 void lmk_ref_pack_values(const lmk_coded *matrix, const int16_t *values, size_t rows, uint8_t *codes);
 void lmk_ref_attend(const lmk_cache *cache, const lmk_attention *work, void *scratch);
 void lmk_ref_rms_norm(const float *x, const float *weight, float epsilon, size_t count, float *output);
