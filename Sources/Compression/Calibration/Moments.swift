@@ -39,8 +39,10 @@ final class Moments {
   }
 
   /// The factor of E[x̂ x̂ᵀ], damped by a fraction of the mean of its diagonal; more, ten times at a go, as long as that is not enough.
-  func factor(damping: Double) -> SymmetricFactor {
-    let mean = own.map { $0 / Float(max(1, tokens)) }
+  /// With an `order` of the inputs, that of the moment of inputs in that order.
+  func factor(damping: Double, order: [Int]? = nil) -> SymmetricFactor {
+    let count = Float(max(1, tokens))
+    let mean = order.map { order in order.flatMap { row in order.map { own[row * size + $0] / count } } } ?? own.map { $0 / count }
     let floor = max(meanSquare, 1e-30)
     var amount = damping
     while true {
