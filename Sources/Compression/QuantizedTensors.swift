@@ -31,7 +31,9 @@ final class QuantizedTensors {
   func write(before spec: TensorSpec?) throws(LMToolError) {
     while let next = rest.first, next.name != spec?.name {
       let tensor = try source.tensor(next)
-      do throws(LMToolError) { try write(tensor, scheme: recipe.scheme(of: next)) } catch { throw error.within(file: source.path) }
+      do throws(LMToolError) { try write(tensor, scheme: recipe.scheme(of: next)) } catch {
+        throw error.within(file: source.path)
+      }
       tensor.discard()
       rest.removeFirst()
       done += tensor.count

@@ -43,7 +43,8 @@ public struct Calibration: Sendable {
     let sensitivities = measured.rounded
     try writer?.finish(sensitivities, effectiveRanks: collector.effectiveRanks)
     return Calibration(
-      model: model, windows: text.windows, sensitivities: sensitivities, effectiveRanks: collector.effectiveRanks, warnings: warnings,
+      model: model, windows: text.windows, sensitivities: sensitivities, effectiveRanks: collector.effectiveRanks,
+      warnings: warnings,
       moments: try path.map { (path) throws(LMToolError) in try StoredMoments(path: path) })
   }
 
@@ -80,7 +81,7 @@ public struct Calibration: Sendable {
 
   /// E[x xᵀ] [inputs, inputs] of what enters the matrices of a group in the original model; nil when moments were not kept.
   ///
-  /// - Throws: `badInput` when the file does not hold it (CAL-5).
+  /// - Throws: `badInput` by CAL-2 and CAL-5.
   func secondMoment(of group: MatrixGroup) throws(LMToolError) -> [Float]? { try moments?.read(group) }
 }
 

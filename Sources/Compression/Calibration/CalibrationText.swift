@@ -66,12 +66,15 @@ public struct CalibrationText: Sendable {
     let tokenizer = try source.makeTokenizer()
     var supplies: [any WindowSupply] = []
     for path in options.texts { supplies.append(try TextSupply(path: path, tokenizer: tokenizer, tokens: tokens)) }
-    for path in options.chats { supplies.append(try ChatSupply(path: path, source: source, tokenizer: tokenizer, tokens: tokens)) }
+    for path in options.chats {
+      supplies.append(try ChatSupply(path: path, source: source, tokenizer: tokenizer, tokens: tokens))
+    }
     var length = length, wanted = max(1, tokens / length)
     while supplies.allSatisfy({ $0.available(length: length) == 0 }) {
       guard length > CalibrationOptions.leastWindow else {
         throw LMToolError(
-          .badInput, "there are fewer than \(length) tokens in it, too few to calibrate on; give more text, or none for the model's "
+          .badInput,
+          "there are fewer than \(length) tokens in it, too few to calibrate on; give more text, or none for the model's "
             + "own samples", file: (options.texts + options.chats).joined(separator: ", "))
       }
       length = max(CalibrationOptions.leastWindow, length / 2)

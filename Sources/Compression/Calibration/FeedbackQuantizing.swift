@@ -35,7 +35,9 @@ final class FeedbackQuantizing: LayerwiseVisitor {
     }
   }
 
-  private static func quantize(_ weights: [Float], _ spec: TensorSpec, _ quantizer: ErrorFeedback) throws(LMToolError) -> GridTensor {
+  private static func quantize(_ weights: [Float], _ spec: TensorSpec, _ quantizer: ErrorFeedback) throws(LMToolError)
+    -> GridTensor
+  {
     var outcome: Result<GridTensor, LMToolError>?
     weights.withUnsafeBufferPointer { weights in
       do throws(LMToolError) {

@@ -40,7 +40,8 @@ extension Moments {
   func checkFinite(_ group: MatrixGroup) throws(LMToolError) {
     guard own.allSatisfy(\.isFinite) else {
       throw LMToolError(
-        .badInput, "what enters it on the calibration text is not finite; the model is broken", at: .tensor(group.linears[0].weight.name),
+        .badInput, "what enters it on the calibration text is not finite; the model is broken",
+        at: .tensor(group.linears[0].weight.name),
         rule: "MODEL-5")
     }
   }

@@ -42,7 +42,8 @@ final class Moments {
   /// With an `order` of the inputs, that of the moment of inputs in that order.
   func factor(damping: Double, order: [Int]? = nil) -> SymmetricFactor {
     let count = Float(max(1, tokens))
-    let mean = order.map { order in order.flatMap { row in order.map { own[row * size + $0] / count } } } ?? own.map { $0 / count }
+    let mean =
+      order.map { order in order.flatMap { row in order.map { own[row * size + $0] / count } } } ?? own.map { $0 / count }
     let floor = max(meanSquare, 1e-30)
     var amount = damping
     while true {
