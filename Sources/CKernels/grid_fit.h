@@ -42,3 +42,6 @@ void lmk_fit_codes(const lmk_group *group, const lmk_fit *fit, uint8_t *codes);
 
 // The f16 that is `steps` places away on the number line of finite values.
 uint16_t lmk_half_step(uint16_t bits, int steps);
+
+// Packs codes of one byte each two to the byte, the first in the low nibble.
+void lmk_pack_nibbles(const uint8_t *codes, size_t count, uint8_t *packed);

@@ -137,7 +137,7 @@ static size_t first_not_finite(const float *weights, size_t count) {
   return count;
 }
 
-static void pack_nibbles(const uint8_t *codes, size_t count, uint8_t *packed) {
+void lmk_pack_nibbles(const uint8_t *codes, size_t count, uint8_t *packed) {
   size_t pairs = count / 2;
   for (size_t i = 0; i < pairs; i++) packed[i] = (uint8_t)(codes[2 * i] | codes[2 * i + 1] << 4);
   if (count & 1) packed[pairs] = codes[count - 1];
@@ -156,7 +156,7 @@ lmk_grid_outcome lmk_grid_quantize_row(const lmk_grid *grid, const float *row, u
     }
     if (grid->minimum) minimums[index] = minimum;
   }
-  if (grid->bits == 4) pack_nibbles(wide, grid->columns, codes);
+  if (grid->bits == 4) lmk_pack_nibbles(wide, grid->columns, codes);
   return LMK_GRID_DONE;
 }
 

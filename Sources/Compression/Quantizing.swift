@@ -1,4 +1,6 @@
 import Checkpoints
+import Inference
+import Kernels
 import Models
 import OrderedCollections
 import Quantization
@@ -8,9 +10,12 @@ import Tensors
 public enum Quantizing {
   /// Writes the quantized directory `folder`, tensor by tensor.
   ///
+  /// - Parameter text: what to run the model on so that the errors of weights make up for each other (GPTQ); nil rounds each group of
+  ///   weights by itself. Embedding and head are rounded in any case.
   /// - Throws: `usage` when no tensor would be quantized; `badInput` for weights that are not finite.
   public static func run(
-    _ source: ModelSource, recipe: QuantizationRecipe, to folder: String, progress: ProgressConsumer? = nil
+    _ source: ModelSource, recipe: QuantizationRecipe, calibratedOn text: CalibrationText? = nil, to folder: String,
+    progress: ProgressConsumer? = nil
   ) throws(LMToolError) {
     let plan = source.spec.tensors.map { (spec: $0, scheme: recipe.scheme(of: $0)) }
     try validate(recipe, plan.map(\.spec), source)
@@ -19,21 +24,29 @@ public enum Quantizing {
     let declared = plan.flatMap { entries(of: $0.spec, scheme: $0.scheme) }
     let writer = try SafetensorsWriter(
       path: output.path(of: SafetensorsCheckpoint.fileName), entries: declared, metadata: ["format": "pt"])
-    let total = source.parameterCount
-    var done = 0
-    for (spec, scheme) in plan {
-      let tensor = try source.tensor(spec)
-      do throws(LMToolError) {
-        try write(tensor, scheme: scheme, path: source.path, to: writer)
-      } catch { throw error.within(file: source.path) }
-      tensor.discard()
-      done += tensor.count
-      progress?(ProgressUpdate(stage: "quantize", done: done * 4, total: total * 4, unit: .bytes))
-    }
+    let tensors = QuantizedTensors(source, recipe, writer, progress: text == nil ? progress : nil)
+    if let text { try quantize(source, recipe, on: text, into: tensors, progress: progress) }
+    try tensors.write(before: nil)
     try writer.finish()
     let schemes = plan.compactMap { pair in pair.scheme.map { (pair.spec.name, $0) } }
     try ModelFolder.writeTexts(of: source, config: configuration(source, schemes: schemes), to: output)
     try output.commit()
+  }
+
+  /// The layers, with feedback of errors, behind the embedding as it is quantized.
+  private static func quantize(
+    _ source: ModelSource, _ recipe: QuantizationRecipe, on text: CalibrationText, into tensors: QuantizedTensors,
+    progress: ProgressConsumer?
+  ) throws(LMToolError) {
+    var embedding = try LayerMatrices.floats(source.spec.embedding, of: source)
+    if let scheme = recipe.scheme(of: source.spec.embedding) {
+      let grid = try ClipSearch(scheme).quantize(try source.tensor(source.spec.embedding))
+      try tensors.write(grid, of: source.spec.embedding)
+      embedding = grid.dequantized()
+    }
+    let pass = LayerwisePass(source, windows: text.windows, embedding: embedding)
+    let visitor = FeedbackQuantizing(recipe) { (spec, grid) throws(LMToolError) in try tensors.write(grid, of: spec) }
+    do throws(LMToolError) { try pass.run(visitor, progress: progress) } catch { throw error.within(file: source.path) }
   }
 
   /// Whether the model holds matrices in one of our schemes or of rate mode; the types of GGUF and llama2.c do not count.
@@ -71,37 +84,9 @@ public enum Quantizing {
   /// Matrices that are kept are f16; norms and biases, which cost nothing, f32.
   static func plainType(of spec: TensorSpec) -> DType { spec.shape.count == 2 ? .f16 : .f32 }
 
-  private static func write(
-    _ tensor: any TensorReader, scheme: GridScheme?, path: String, to writer: SafetensorsWriter
-  ) throws(LMToolError) {
-    guard let scheme else {
-      let type: DType = tensor.shape.count == 2 ? .f16 : .f32
-      return try FloatPieces.read(tensor, as: type, of: path, remedy: "quantize the tensor instead of keeping it") {
-        (floats) throws(LMToolError) in try writer.write(floats: floats)
-      }
-    }
-    let grid = try ClipSearch(scheme).quantize(tensor)
-    try grid.codes.withUnsafeBytesTyped { (bytes) throws(LMToolError) in try writer.write(raw: bytes) }
-    try writer.write(halves: grid.scales)
-    if scheme.hasMinimum { try writer.write(halves: grid.minimums) }
-  }
-
   private static func configuration(_ source: ModelSource, schemes: [(String, GridScheme)]) -> JSONValue {
     var config = source.config.object ?? [:]
     config["quantization_config"] = QuantizationConfig(schemes: Dictionary(schemes) { first, _ in first }).json
     return .object(config)
-  }
-}
-
-extension SafetensorsWriter {
-  /// Appends f16 bits, little-endian.
-  fileprivate func write(halves: [UInt16]) throws(LMToolError) {
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(2 * halves.count)
-    for half in halves {
-      bytes.append(UInt8(truncatingIfNeeded: half))
-      bytes.append(UInt8(half >> 8))
-    }
-    try bytes.withUnsafeBytesTyped { (bytes) throws(LMToolError) in try write(raw: bytes) }
   }
 }

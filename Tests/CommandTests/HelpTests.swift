@@ -19,7 +19,8 @@ struct HelpTests {
     arguments: [
       ("import", ["--output", "--dtype", "--tokenizer", "--threads", "--quiet"]),
       ("inspect", ["--tensors", "--entropy", "--tensor", "--json"]),
-      ("quantize", ["--output", "--scheme", "--embedding-scheme", "--keep"]),
+      ("quantize", ["--output", "--scheme", "--embedding-scheme", "--keep", "--method", "--calibration"]),
+      ("calibrate", ["--output", "--text", "--chats", "--tokens", "--window", "--seed", "--json"]),
       ("export", ["--output", "--to", "--dtype", "--tokenizer"]), ("verify", ["--budget", "--json"]),
       ("compress", ["--output", "--budget", "--scheme", "--json"]),
       (

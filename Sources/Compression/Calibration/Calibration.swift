@@ -89,7 +89,7 @@ public struct Calibration: Sendable {
 
   /// E[x xᵀ] [inputs, inputs] of what enters the matrices of a group in the original model; nil when moments were not kept.
   ///
-  /// - Throws: `badInput` when the file does not hold it (CAL-5).
+  /// - Throws: `badInput` by CAL-2 and CAL-5.
   func secondMoment(of group: MatrixGroup) throws(LMToolError) -> [Float]? { try moments?.read(group) }
 }
 

@@ -52,7 +52,8 @@ final class CalibrationWriter {
     self.spec = spec
     let metadata = CalibrationLayout.metadata.merging([CalibrationLayout.modelKey: model]) { $1 }
     writer = try SafetensorsWriter(
-      path: path, entries: CalibrationLayout.entries(of: spec, windows: windows.count, length: windows.length), metadata: metadata)
+      path: path, entries: CalibrationLayout.entries(of: spec, windows: windows.count, length: windows.length), metadata: metadata
+    )
     let bytes = windows.tokens.flatMap { token in (0..<4).map { UInt8(truncatingIfNeeded: token >> (8 * $0)) } }
     try bytes.withUnsafeBytesTyped { (bytes) throws(LMToolError) in try writer.write(raw: bytes) }
   }

@@ -6,7 +6,7 @@ import Tensors
 extension Calibration {
   /// Reads the file that `collect` wrote for `source`.
   ///
-  /// - Throws: `missingInput`; `badInput` by rules CAL-1 to CAL-4, also when it is the calibration of another model.
+  /// - Throws: `missingInput`; `badInput` by rules CAL-1 to CAL-5, also when it is the calibration of another model.
   public init(file path: String, for source: ModelSource) throws(LMToolError) {
     let stored = try StoredMoments(path: path)
     let model = try ModelFingerprint.of(source)
@@ -19,6 +19,7 @@ extension Calibration {
     headMoment = try stored.read(CalibrationLayout.head, size: source.spec.width)
     effectiveRanks = try tensors.floats(CalibrationLayout.ranks).map(Double.init)
     moments = stored
+    for group in CalibrationLayout.groups(of: source.spec) { _ = try stored.read(group) }
   }
 }
 
@@ -32,7 +33,8 @@ struct StoredMoments: Sendable {
     for (key, value) in CalibrationLayout.metadata.sorted(by: { $0.key < $1.key }) where file.metadata[key] != value {
       let found = file.metadata[key].map { "is \($0.printable)" } ?? "is missing"
       throw LMToolError(
-        .badInput, "it \(found), where a calibration says \(value); name a file that lmtool calibrate wrote", file: path, at: .key(key),
+        .badInput, "it \(found), where a calibration says \(value); name a file that lmtool calibrate wrote", file: path,
+        at: .key(key),
         rule: "CAL-1")
     }
   }
@@ -58,7 +60,8 @@ struct StoredMoments: Sendable {
   /// - Throws: `badInput` by CAL-2 and CAL-5.
   func read(_ name: String, size: Int) throws(LMToolError) -> [Float] {
     guard let tensor = file.tensors[name], tensor.dtype == .f32, tensor.shape == [size * (size + 1) / 2] else {
-      throw LMToolError(.badInput, "the moment is missing or of another size", file: file.file.path, at: .tensor(name), rule: "CAL-2")
+      throw LMToolError(
+        .badInput, "the moment is missing or of another size", file: file.file.path, at: .tensor(name), rule: "CAL-2")
     }
     let upper = try tensor.readAll()
     tensor.discard()
@@ -74,7 +77,8 @@ struct StoredMoments: Sendable {
     }
     guard isSound else {
       throw LMToolError(
-        .badInput, "it has elements that are not finite, or negative ones on its diagonal", file: file.file.path, at: .tensor(name),
+        .badInput, "it has elements that are not finite, or negative ones on its diagonal", file: file.file.path,
+        at: .tensor(name),
         rule: "CAL-5")
     }
     return moment

@@ -44,17 +44,37 @@ public struct CalibrationText: Sendable {
     }
   }
 
+  /// The text that `options` ask for, where they name a calibration the one that it was made with.
+  ///
+  /// - Throws: what `init` and `Calibration.init` throw.
+  public static func obtain(
+    _ source: ModelSource, _ options: CalibrationOptions, progress: ProgressConsumer? = nil
+  ) throws(LMToolError) -> CalibrationText {
+    guard let file = options.file else { return try CalibrationText(source, options, progress: progress) }
+    try options.validate(for: source.spec)
+    return CalibrationText(of: try Calibration(file: file, for: source), name: file)
+  }
+
+  private init(of calibration: Calibration, name: String) {
+    windows = calibration.windows
+    sources = [Source(name: name, windows: windows.count, indices: Array(0..<windows.count))]
+    warnings = []
+  }
+
   /// Gathers files, in shorter windows where there is too little for one.
   private init(files options: CalibrationOptions, _ source: ModelSource, tokens: Int, length: Int) throws(LMToolError) {
     let tokenizer = try source.makeTokenizer()
     var supplies: [any WindowSupply] = []
     for path in options.texts { supplies.append(try TextSupply(path: path, tokenizer: tokenizer, tokens: tokens)) }
-    for path in options.chats { supplies.append(try ChatSupply(path: path, source: source, tokenizer: tokenizer, tokens: tokens)) }
+    for path in options.chats {
+      supplies.append(try ChatSupply(path: path, source: source, tokenizer: tokenizer, tokens: tokens))
+    }
     var length = length, wanted = max(1, tokens / length)
     while supplies.allSatisfy({ $0.available(length: length) == 0 }) {
       guard length > CalibrationOptions.leastWindow else {
         throw LMToolError(
-          .badInput, "there are fewer than \(length) tokens in it, too few to calibrate on; give more text, or none for the model's "
+          .badInput,
+          "there are fewer than \(length) tokens in it, too few to calibrate on; give more text, or none for the model's "
             + "own samples", file: (options.texts + options.chats).joined(separator: ", "))
       }
       length = max(CalibrationOptions.leastWindow, length / 2)

@@ -32,7 +32,8 @@ struct ChatSupply: WindowSupply {
       } catch { throw error.within(file: path).at(line: index + 1) }
     }
     self.conversations = conversations
-    warnings = format.isPlain ? ["\(path.printable): the model has no chat format that is known; messages are joined as plain text"] : []
+    warnings =
+      format.isPlain ? ["\(path.printable): the model has no chat format that is known; messages are joined as plain text"] : []
   }
 
   private static func read(_ line: Range<Int>, of file: MappedFile, _ format: ChatFormat) throws(LMToolError) -> [Int32] {

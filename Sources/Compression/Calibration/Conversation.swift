@@ -14,7 +14,8 @@ enum Conversation {
       ?? exchange(value, asked: ["instruction", "question", "prompt"], answered: ["output", "answer", "response", "completion"])
     guard let found, !found.isEmpty else {
       throw LMToolError(
-        .badInput, "it is no conversation of a known form: messages with role and content, conversations with from and value, "
+        .badInput,
+        "it is no conversation of a known form: messages with role and content, conversations with from and value, "
           + "instruction and output, or question and answer")
     }
     return found

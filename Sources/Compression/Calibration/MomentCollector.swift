@@ -17,12 +17,8 @@ final class MomentCollector: LayerwiseVisitor {
 
   func visit(_ group: MatrixGroup, moments: Moments?, matrices: inout LayerMatrices) throws(LMToolError) {
     guard let moments else { return }
+    try moments.checkFinite(group)
     let mean = moments.mean
-    guard mean.allSatisfy(\.isFinite) else {
-      throw LMToolError(
-        .badInput, "what enters it is not finite on the calibration text; the model is broken", at: .tensor(group.linears[0].weight.name),
-        rule: "MODEL-5")
-    }
     try writer?.write(mean, size: moments.size)
     effectiveRanks.append(Self.effectiveRank(mean, size: moments.size))
     let deviations = moments.factor(damping: ExpectedNoise.damping).deviations
@@ -36,6 +32,18 @@ final class MomentCollector: LayerwiseVisitor {
     let trace = (0..<size).reduce(0.0) { $0 + Double(moment[$1 * (size + 1)]) }
     let square = moment.reduce(0.0) { $0 + Double($1) * Double($1) }
     return square > 0 ? trace * trace / square : 0
+  }
+}
+
+extension Moments {
+  /// Refuses the moments of inputs that are not finite, or so large that their squares are not (MODEL-5).
+  func checkFinite(_ group: MatrixGroup) throws(LMToolError) {
+    guard own.allSatisfy(\.isFinite) else {
+      throw LMToolError(
+        .badInput, "what enters it on the calibration text is not finite; the model is broken",
+        at: .tensor(group.linears[0].weight.name),
+        rule: "MODEL-5")
+    }
   }
 }
 

@@ -50,8 +50,11 @@ final class Moments {
   var mean: [Float] { own.map { Float($0 / Double(max(1, tokens))) } }
 
   /// The factor of E[x̂ x̂ᵀ], damped by a fraction of the mean of its diagonal; more, ten times at a go, as long as that is not enough.
-  func factor(damping: Double) -> SymmetricFactor {
-    Self.factor(mean, size: size, damping: damping)
+  /// With an `order` of the inputs, that of the moment of inputs in that order.
+  func factor(damping: Double, order: [Int]? = nil) -> SymmetricFactor {
+    let mean = self.mean
+    return Self.factor(
+      order.map { order in order.flatMap { row in order.map { mean[row * size + $0] } } } ?? mean, size: size, damping: damping)
   }
 
   /// The factor of a second moment [size, size], damped alike.

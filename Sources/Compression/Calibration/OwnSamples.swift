@@ -37,7 +37,8 @@ struct OwnSamples {
       let numbers = windows.count..<min(windows.count + together, count)
       var drafts = numbers.map { draft($0, starts) }
       run(&drafts, model) { done in
-        progress?(ProgressUpdate(stage: "samples", done: numbers.lowerBound * length + done, total: count * length, unit: .tokens))
+        progress?(
+          ProgressUpdate(stage: "samples", done: numbers.lowerBound * length + done, total: count * length, unit: .tokens))
       }
       windows += drafts.map(\.tokens)
     }
@@ -63,7 +64,8 @@ struct OwnSamples {
           drafts[index].append { sampler in
             guard let logits else { return 0 }
             return logits.withUnsafeBufferPointer { all in
-              sampler.sample(Logits(UnsafeBufferPointer(rebasing: all[index * vocabulary..<(index + 1) * vocabulary]), owner: pass))
+              sampler.sample(
+                Logits(UnsafeBufferPointer(rebasing: all[index * vocabulary..<(index + 1) * vocabulary]), owner: pass))
             }
           }
         }

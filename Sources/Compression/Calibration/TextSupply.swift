@@ -85,11 +85,13 @@ struct TextCheck {
     }
     if odd * 10 > seen {
       throw LMToolError(
-        .badInput, "this is no text in UTF-8: \(100 * odd / seen) % of it are control characters or broken characters", file: file.path)
+        .badInput, "this is no text in UTF-8: \(100 * odd / seen) % of it are control characters or broken characters",
+        file: file.path)
     }
     warnings =
       odd * 1000 > seen
-      ? ["\(file.path.printable): \(odd) of \(seen) characters looked at are control characters or broken; is it text in UTF-8?"] : []
+      ? ["\(file.path.printable): \(odd) of \(seen) characters looked at are control characters or broken; is it text in UTF-8?"]
+      : []
   }
 
   /// Control characters other than white space, and what stands for bytes that are not UTF-8.

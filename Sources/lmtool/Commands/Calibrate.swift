@@ -61,7 +61,8 @@ extension LMTool {
       for layer in result.layers {
         let ranks = layer.effectiveRanks.map { $0.fixed(0) }.joined(separator: " ")
         table.add(
-          "\(layer.layer)", Table.Cell(layer.most.name), Table.Cell(layer.most.sensitivity.scientific), Table.Cell(layer.least.name),
+          "\(layer.layer)", Table.Cell(layer.most.name), Table.Cell(layer.most.sensitivity.scientific),
+          Table.Cell(layer.least.name),
           Table.Cell(layer.least.sensitivity.scientific), Table.Cell(ranks))
       }
       console.print(table)

@@ -16,10 +16,14 @@ extension LMTool {
         Norms and biases stay floats. The result is a model directory with codes and scales as tensors \
         (formats/quantized.md), for export, run and eval.
 
+        With --method gptq the model runs on a calibration text, and the errors of weights make up for each other: slower, and with \
+        much less loss. Embedding and head are rounded as always.
+
         Schemes: \(GridScheme.allNames.joined(separator: ", ")).
 
           lmtool quantize SmolLM2 -o SmolLM2-int4 --scheme int4-g32 --embedding-scheme int8-row
           lmtool quantize SmolLM2 -o SmolLM2-int8 --scheme int8-g32 --keep '*layers.0.*'
+          lmtool quantize SmolLM2 -o SmolLM2-gptq --scheme int4-g128 --method gptq --text book.txt
         """)
 
     @Argument(help: "A float model: a model directory, GGUF, safetensors or llama2.c file.", completion: .file())
@@ -28,20 +32,40 @@ extension LMTool {
       name: [.short, .customLong("output")], help: "The quantized directory to write; it must not exist.", completion: .directory)
     var output: String
     @OptionGroup var recipe: RecipeOptions
+    @Option(help: "How codes are chosen: each nearest to its weight (rtn), or so that errors make up for each other (gptq).")
+    var method = Method.rtn
+    @OptionGroup(title: "Calibration (for gptq)") var calibration: CalibrationArguments
     @OptionGroup var speech: OutputOptions
     @OptionGroup var threads: ThreadOptions
 
     func run() throws {
       threads.apply()
       let console = speech.console
+      let recipe = try recipe.required()
       let source = try ModelSource.open(model)
+      let text = method == .gptq ? try text(for: source, console) : nil
       try console.withProgress { (progress) throws(LMToolError) in
-        try Quantizing.run(source, recipe: try recipe.required(), to: output, progress: progress)
+        try Quantizing.run(source, recipe: recipe, calibratedOn: text, to: output, progress: progress)
       }
       let written = try ModelSource.open(output)
       let bits = written.tensors.values.reduce(0) { $0 + 8 * $1.storedBytes }
       console.note("\(output): \((Double(bits) / Double(written.parameterCount)).fixed(2)) bits per weight before packing")
     }
+
+    func validate() throws {
+      if method == .rtn, calibration.isGiven { throw ValidationError("a calibration goes with --method gptq") }
+    }
+
+    private func text(for source: ModelSource, _ console: Console) throws(LMToolError) -> CalibrationText {
+      let text = try console.withProgress { (progress) throws(LMToolError) in
+        try CalibrationText.obtain(source, calibration.options, progress: progress)
+      }
+      for warning in text.warnings { console.warn(warning) }
+      return text
+    }
+
+    /// How codes are chosen.
+    enum Method: String, ExpressibleByArgument, CaseIterable { case rtn, gptq }
   }
 }
 
