@@ -58,7 +58,7 @@ public struct EvaluationResult: Sendable {
 /// Scores texts.
 public struct Evaluation: Sendable {
   /// Tokens that pass through a model together while scoring.
-  static let chunk = 64
+  package static let chunk = 64
 
   /// The tokenizer of the model that is scored.
   public let tokenizer: Tokenizer
