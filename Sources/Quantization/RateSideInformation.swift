@@ -29,10 +29,10 @@ public struct RateSideInformation: Sendable, Equatable {
     }
     for shift in [0, 8] { bytes += matrices.map { UInt8(truncatingIfNeeded: $0.largest >> shift) } }
     bytes += matrices.map { UInt8($0.set) }
+    for codes in Self.codes { for matrix in matrices { bytes += matrix[keyPath: codes] } }
     for shift in [0, 8, 16, 24] {
       bytes += matrices.flatMap { $0.lengths.map { UInt8(truncatingIfNeeded: $0 >> UInt32(shift)) } }
     }
-    for codes in Self.codes { for matrix in matrices { bytes += matrix[keyPath: codes] } }
     return bytes
   }
 
@@ -68,11 +68,11 @@ public struct RateSideInformation: Sendable, Equatable {
     let bases = integers(shapes.count, width: 4)
     let largest = integers(shapes.count, width: 2)
     let sets = take(shapes.count)
-    var lengths = integers(Self.sum(lanes), width: 4)[...]
     let rowSteps = rows.map(take)
     let columnSteps = columns.map(take)
     let rowCodes = rows.map(take)
     let columnCodes = columns.map(take)
+    var lengths = integers(Self.sum(lanes), width: 4)[...]
     var matrices: [RateParameters] = []
     for index in shapes.indices {
       matrices.append(

@@ -71,7 +71,9 @@ struct RateSideInformationTests {
     #expect(refusal(with(6, 0x7F), shapes) == "RATE-2")  // the highest byte of the first base
     #expect(refusal(with(10, 0x80), shapes) == "RATE-8")  // the high byte of the first largest value
     #expect(refusal(with(12, 2), shapes) == "RATE-8")  // the first table set
-    #expect(refusal(with(14 + 3, 0), shapes) == nil)  // the second byte of the first length
+    let length = bytes.count - start - 4 * 3  // the low byte of the first of three lengths; the bytes above it are at +3, +6, +9
+    #expect(bytes[start + length + 6] == 0 && bytes[start + length + 9] == 0)
+    #expect(refusal(with(length + 9, 1), shapes) == nil)  // it is the reader of the lanes that finds too many bytes
   }
 
   /// Rule RATE-5.
