@@ -37,7 +37,7 @@ struct FeedbackTests {
     let quantizer = ErrorFeedback(scheme, order: order, feedback: try feedback(moment, order), scales: .first)
     let grid = try weights.withUnsafeBufferPointer { try quantizer.quantize($0, 0..<rows, to: given) }
     let expected = try floats(file, "\(name).\(kind).codes").map { Int($0) }
-    // Doubles and floats round a weight that lies between two codes differently, and all that follows in its row.
+    // No weight of these lies so close to the middle between two codes that doubles and floats disagree.
     #expect(zip(codes(grid), expected).count { $0 != $1 } == 0)
   }
 
