@@ -48,6 +48,26 @@ struct CalibrationTests {
     #expect(try contents(paths[0]) != contents(paths[2]))
   }
 
+  @Test func aChatModelIsCalibratedInItsFormat() throws {
+    let chats = try scratch.write(
+      "chats.jsonl", String(repeating: #"{"question": "Who is Lily?", "answer": "A girl."}"# + "\n", count: 50))
+    var options = CalibrationOptions()
+    (options.window, options.tokens) = (64, 256)
+    var chat = try ModelSource.open(stories)
+    chat.chatTemplate = "<|im_start|>"
+    for chats in [[], [chats]] {
+      options.chats = chats
+      var calibrations: [[UInt8]] = []
+      for (name, source) in [("plain", try ModelSource.open(stories)), ("chat", chat)] {
+        let text = try CalibrationText(source, options)
+        #expect(text.tokens == 256 && text.warnings.isEmpty == (chats.isEmpty || name == "chat"))
+        _ = try Calibration.collect(source, text, to: scratch.path(name))
+        calibrations.append(try contents(scratch.path(name)))
+      }
+      #expect(calibrations[0] != calibrations[1])
+    }
+  }
+
   @Test func theCalibrationOfAnotherModelIsRefused() throws {  // CAL-3
     let path = try save("a"), other = scratch.path("other")
     try writeStories(to: other) { if $0 == "model.layers.3.mlp.up_proj.weight" { $1[0] += 0.01 } }

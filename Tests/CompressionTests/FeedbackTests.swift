@@ -37,8 +37,8 @@ struct FeedbackTests {
     let quantizer = ErrorFeedback(scheme, order: order, feedback: try feedback(moment, order), scales: .first)
     let grid = try weights.withUnsafeBufferPointer { try quantizer.quantize($0, 0..<rows, to: given) }
     let expected = try floats(file, "\(name).\(kind).codes").map { Int($0) }
-    // Doubles and floats round a weight that lies between two codes differently, and all that follows in its row.
-    #expect(zip(codes(grid), expected).count { $0 != $1 } <= rows * columns / 200)
+    // No weight of these lies so close to the middle between two codes that doubles and floats disagree.
+    #expect(zip(codes(grid), expected).count { $0 != $1 } == 0)
   }
 
   private func codes(_ grid: GridTensor) -> [Int] {
@@ -64,7 +64,7 @@ struct FeedbackTests {
   {
     let file = try SafetensorsFile(path: Fixtures.path("gptq/vectors.safetensors"))
     let weights = try floats(file, "weights"), moment = try floats(file, "moment")
-    let scheme = try #require(GridScheme(name: "int4-g32")), order = Array(0..<96)
+    let scheme = QuantizationRecipe.int4.scheme, order = Array(0..<96)
     let quantizer = ErrorFeedback(scheme, order: order, feedback: try feedback(moment, order), scales: scales)
     try weights.withUnsafeBufferPointer { buffer in
       let fed = try quantizer.quantize(buffer, rows: 0..<70, columns: 96).dequantized()
@@ -75,18 +75,20 @@ struct FeedbackTests {
 
   /// Σ e S eᵀ over the rows.
   private func loss(_ values: [Float], _ weights: [Float], _ moment: [Float]) -> Double {
-    let size = 96, errors = zip(values, weights).map { Double($0 - $1) }
-    return stride(from: 0, to: errors.count, by: size).reduce(0.0) { sum, row in
-      sum
-        + (0..<size).reduce(0.0) { sum, i in
-          sum + errors[row + i] * (0..<size).reduce(0.0) { $0 + Double(moment[i * size + $1]) * errors[row + $1] }
-        }
+    let size = 96
+    var sum = 0.0
+    for row in 0..<values.count / size {
+      let errors = (0..<size).map { Double(values[row * size + $0] - weights[row * size + $0]) }
+      for i in 0..<size {
+        for j in 0..<size { sum += errors[i] * errors[j] * Double(moment[i * size + j]) }
+      }
     }
+    return sum
   }
 
   @Test(arguments: ["int4-g32", "int4-row", "int4-g64-min"]) func aModelLosesLess(name: String) throws {
     let scheme = try #require(GridScheme(name: name)), source = try ModelSource.open(stories)
-    let recipe = QuantizationRecipe(scheme: scheme, embeddingScheme: try #require(GridScheme(name: "int8-g32")))
+    let recipe = QuantizationRecipe(scheme: scheme, embeddingScheme: GridScheme(name: "int8-g32"))
     var options = CalibrationOptions()
     (options.tokens, options.window) = (4096, 128)
     try Quantizing.run(source, recipe: recipe, to: scratch.path("rtn"))
@@ -110,7 +112,7 @@ struct FeedbackTests {
 
   @Test func keptTensorsAndNormsStayAsTheyAre() throws {
     let source = try ModelSource.open(stories), keep = ["*layers.1.*", "*o_proj*"]
-    let recipe = QuantizationRecipe(scheme: try #require(GridScheme(name: "int4-g32")), embeddingScheme: nil, keep: keep)
+    let recipe = QuantizationRecipe(scheme: QuantizationRecipe.int4.scheme, embeddingScheme: nil, keep: keep)
     var options = CalibrationOptions()
     (options.tokens, options.window) = (512, 64)
     try Quantizing.run(source, recipe: recipe, to: scratch.path("rtn"))
