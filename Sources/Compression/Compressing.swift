@@ -40,7 +40,7 @@ public enum Compressing {
       Candidate(name: "int8", recipe: .int8), Candidate(name: "int4 with minimum, int8 embedding", recipe: .int4Minimum),
       Candidate(name: "int4, int8 embedding", recipe: .int4), Candidate(name: "int4", recipe: .int4Embedding),
     ]
-    let hasCodes = source.tensors.values.contains { $0 is any GridTensorReader || $0 is any RateTensorReader }
+    let hasCodes = source.tensors.values.contains { $0 is any GridTensorReader || $0 is any EncodedRateTensorReader }
     guard hasCodes else { return recipes }
     let kept = Candidate(name: "the codes of the source", recipe: nil)
     return Quantizing.isQuantized(source) ? [kept] : [kept] + recipes

@@ -46,7 +46,7 @@ public enum Exporting {
       do throws(LMToolError) {
         if let grid = tensor as? any GridTensorReader {
           try writer.add(tensor.name, try grid.readGrid())
-        } else if let rate = tensor as? any RateTensorReader {
+        } else if let rate = tensor as? any EncodedRateTensorReader {
           try writer.add(tensor.name, try rate.readEncoded(), tables: rate.tables)
         } else {
           // unrounded, so that an element that does not fit is named as it is

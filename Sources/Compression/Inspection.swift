@@ -124,13 +124,13 @@ extension ModelReport {
       name: tensor.name, shape: tensor.shape, type: tensor.storage.description, bytes: tensor.storedBytes, bitsPerWeight: bits)
     guard withEntropy else { return row }
     row.entropy = try entropy(of: tensor)
-    if tensor is any RateTensorReader { row.excess = row.entropy.flatMap { excess(bits, over: $0) } }
+    if tensor is any EncodedRateTensorReader { row.excess = row.entropy.flatMap { excess(bits, over: $0) } }
     return row
   }
 
   /// Bits per weight of a quantized tensor; nil for floats.
   static func entropy(of tensor: any TensorReader) throws(LMToolError) -> Double? {
-    if let rate = tensor as? any RateTensorReader {
+    if let rate = tensor as? any EncodedRateTensorReader {
       return try RateHistogram(try rate.readMatrix()).entropy / Double(max(1, tensor.count))
     }
     return try (tensor as? any GridTensorReader).map { (grid) throws(LMToolError) in

@@ -52,7 +52,7 @@ public enum Quantizing {
   /// Whether the model holds matrices in one of our schemes or of rate mode; the types of GGUF and llama2.c do not count.
   static func isQuantized(_ source: ModelSource) -> Bool {
     source.tensors.values.contains {
-      $0 is any RateTensorReader || $0 is any GridTensorReader && GridScheme(name: $0.storage.description) != nil
+      $0 is any EncodedRateTensorReader || $0 is any GridTensorReader && GridScheme(name: $0.storage.description) != nil
     }
   }
 

@@ -35,7 +35,7 @@ extension ModelSource {
   /// The model as an artifact will hold it: codes as they are, floats as f16 unless they are bf16 or f32 vectors.
   func asStored(matrixType: DType?) -> ModelSource {
     var stored = self
-    for (name, tensor) in tensors where !(tensor is any GridTensorReader || tensor is any RateTensorReader) {
+    for (name, tensor) in tensors where !(tensor is any GridTensorReader || tensor is any EncodedRateTensorReader) {
       stored.tensors[name] = RoundedTensor(base: tensor, type: Exporting.storedType(of: tensor, matrixType: matrixType))
     }
     return stored
