@@ -12,49 +12,25 @@ _Static_assert(LMK_GRID_LANE == LMK_LANE, "both share their feedback");
 // Columns in the order of quantization, LANE floats each.
 typedef struct {
   float *targets, *errors;
-  float *row;      // [columns], of a group whose scale is searched
   uint8_t *codes;  // [LANE][columns], one to the byte
-  uint8_t *work;   // [2 * columns]
 } buffers;
 
 size_t lmk_grid_feedback_scratch(size_t columns) {
-  return columns * (2 * LANE * sizeof(float) + sizeof(float) + LANE + 2);
+  return columns * LANE * (2 * sizeof(float) + 1);
 }
 
 static buffers cut(void *scratch, size_t columns) {
   buffers b;
   b.targets = scratch;
   b.errors = b.targets + columns * LANE;
-  b.row = b.errors + columns * LANE;
-  b.codes = (uint8_t *)(b.row + columns);
-  b.work = b.codes + LANE * columns;
+  b.codes = (uint8_t *)(b.errors + columns * LANE);
   return b;
-}
-
-static size_t groups_of(const lmk_grid *grid) { return (grid->columns + grid->group - 1) / grid->group; }
-
-// Finds scale and minimum of the group that starts at `first` for what its weights have become.
-static lmk_grid_outcome search(const lmk_grid *grid, const lmk_grid_lane *lane, const buffers *b, size_t first, size_t *row) {
-  const size_t count = grid->columns - first < grid->group ? grid->columns - first : grid->group;
-  const lmk_grid one = {.columns = count, .group = count, .bits = grid->bits, .minimum = grid->minimum};
-  for (size_t i = 0; i < lane->rows; i++) {
-    const size_t at = i * groups_of(grid) + first / grid->group;
-    uint16_t minimum;
-    size_t column;
-    for (size_t j = 0; j < count; j++) b->row[j] = b->targets[(first + j) * LANE + i];
-    const lmk_grid_outcome outcome =
-        lmk_grid_quantize_row(&one, b->row, b->work, lane->scales + at, &minimum, b->work + grid->columns, &column);
-    *row = i;
-    if (outcome != LMK_GRID_DONE) return outcome;
-    if (grid->minimum) lane->minimums[at] = minimum;
-  }
-  return LMK_GRID_DONE;
 }
 
 // Rounds the targets of column `c` of the order; its errors are against the weights as they were.
 static void round_column(const lmk_grid_feedback_plan *plan, const lmk_grid_lane *lane, const buffers *b, size_t c) {
   const lmk_grid *grid = &plan->grid;
-  const size_t column = plan->order[c], group = column / grid->group, groups = groups_of(grid);
+  const size_t column = plan->order[c], group = column / grid->group, groups = (grid->columns + grid->group - 1) / grid->group;
   const float levels = grid->bits == 4 ? 16 : 256, low = grid->minimum ? 0 : -levels / 2;
   float target;
   const lmk_group one = {.weights = &target, .count = 1, .has_minimum = grid->minimum, .low = low, .high = low + levels - 1};
@@ -79,10 +55,8 @@ static void store(const lmk_grid *grid, const lmk_grid_lane *lane, const buffers
   }
 }
 
-lmk_grid_outcome lmk_grid_quantize_lane(const lmk_grid_feedback_plan *plan, const lmk_grid_lane *lane, void *scratch, size_t *row,
-                                        size_t *column) {
-  const lmk_grid *grid = &plan->grid;
-  const size_t columns = grid->columns;
+void lmk_grid_quantize_lane(const lmk_grid_feedback_plan *plan, const lmk_grid_lane *lane, void *scratch) {
+  const size_t columns = plan->grid.columns;
   const lmk_rate_plan feedback = {.columns = columns, .feedback = plan->feedback};
   const buffers b = cut(scratch, columns);
   memset(scratch, 0, 2 * columns * LANE * sizeof(float));
@@ -91,16 +65,10 @@ lmk_grid_outcome lmk_grid_quantize_lane(const lmk_grid_feedback_plan *plan, cons
   for (size_t first = 0; first < columns; first += BLOCK) {
     const size_t last = columns - first < BLOCK ? columns : first + BLOCK;
     for (size_t c = first; c < last; c++) {
-      if (plan->searches && c % grid->group == 0) {
-        *column = c;
-        const lmk_grid_outcome outcome = search(grid, lane, &b, c, row);
-        if (outcome != LMK_GRID_DONE) return outcome;
-      }
       round_column(plan, lane, &b, c);
       lmk_rate_feedback(&feedback, c + 1, last, c, c + 1, b.errors, b.targets);
     }
     lmk_rate_feedback(&feedback, last, columns, first, last, b.errors, b.targets);
   }
-  store(grid, lane, &b);
-  return LMK_GRID_DONE;
+  store(&plan->grid, lane, &b);
 }

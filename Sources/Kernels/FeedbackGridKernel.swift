@@ -8,46 +8,38 @@ public struct FeedbackGridKernel: Sendable {
   private let grid: lmk_grid
   private let order: [UInt32]
   private let feedback: [Float]
-  private let searches: Bool
 
   /// A kernel for rows of as many inputs as `order` names, in groups of `group`, with codes of 4 or 8 bits.
   ///
   /// - Parameters:
   ///   - order: which column comes when.
   ///   - feedback: [columns, columns] in that order, as `SymmetricFactor.feedback` gives it.
-  ///   - searches: whether scales are searched on the way, each for what errors have made of its group; the order is then 0, 1, 2, ...
-  public init(order: [Int], feedback: [Float], group: Int, bits: Int, hasMinimum: Bool, searches: Bool) {
+  public init(order: [Int], feedback: [Float], group: Int, bits: Int, hasMinimum: Bool) {
     let columns = order.count
     precondition(order.sorted() == Array(0..<columns) && feedback.count == columns * columns, "an order of all columns")
-    precondition(!searches || order == Array(0..<columns), "groups are searched in their order")
     grid = lmk_grid(columns: columns, group: group, bits: Int32(bits), minimum: hasMinimum ? 1 : 0)
     self.order = order.map(UInt32.init)
     self.feedback = feedback
-    self.searches = searches
   }
 
   /// Quantizes up to `lane` rows.
   ///
   /// - Parameters:
-  ///   - weights: [rows, columns].
+  ///   - weights: finite, [rows, columns].
   ///   - codes: gets (columns * bits + 7) / 8 bytes for each row.
-  ///   - scales: one f16 for each row and group, given or searched; so are `minimums` where the grid has them.
-  /// - Returns: how it ended, and in which row of these.
+  ///   - scales: one f16 for each row and group; so are `minimums` where the grid has them.
   public func quantize(
-    _ weights: UnsafePointer<Float>, rows: Int, codes: UnsafeMutablePointer<UInt8>, scales: UnsafeMutablePointer<UInt16>,
-    minimums: UnsafeMutablePointer<UInt16>?
-  ) -> (outcome: GridKernel.Outcome, row: Int) {
+    _ weights: UnsafePointer<Float>, rows: Int, codes: UnsafeMutablePointer<UInt8>, scales: UnsafePointer<UInt16>,
+    minimums: UnsafePointer<UInt16>?
+  ) {
     precondition(rows <= Self.lane, "more rows than a lane has")
     let scratch = UnsafeMutableRawPointer.allocate(byteCount: lmk_grid_feedback_scratch(order.count), alignment: 64)
     defer { scratch.deallocate() }
-    return order.withUnsafeBufferPointer { order in
+    order.withUnsafeBufferPointer { order in
       feedback.withUnsafeBufferPointer { feedback in
-        var plan = lmk_grid_feedback_plan(
-          grid: grid, order: order.baseAddress!, feedback: feedback.baseAddress!, searches: searches ? 1 : 0)
+        var plan = lmk_grid_feedback_plan(grid: grid, order: order.baseAddress!, feedback: feedback.baseAddress!)
         var lane = lmk_grid_lane(rows: rows, weights: weights, codes: codes, scales: scales, minimums: minimums)
-        var row = 0, column = 0
-        let outcome = lmk_grid_quantize_lane(&plan, &lane, scratch, &row, &column)
-        return (GridKernel.Outcome(outcome, column: column), row)
+        lmk_grid_quantize_lane(&plan, &lane, scratch)
       }
     }
   }

@@ -12,15 +12,6 @@ public struct GridKernel: Sendable {
     case notFinite(column: Int)
     /// The group that starts at this column needs a scale or a minimum beyond the f16 range.
     case tooLarge(column: Int)
-
-    init(_ outcome: lmk_grid_outcome, column: Int) {
-      self =
-        switch outcome {
-        case LMK_GRID_NOT_FINITE: .notFinite(column: column)
-        case LMK_GRID_TOO_LARGE: .tooLarge(column: column)
-        default: .done
-        }
-    }
   }
 
   /// A kernel for rows of `columns` inputs in groups of `group`, with codes of 4 or 8 bits.
@@ -40,7 +31,11 @@ public struct GridKernel: Sendable {
   ) -> Outcome {
     var column = 0
     let outcome = withUnsafePointer(to: grid) { lmk_grid_quantize_row($0, row, codes, scales, minimums, work, &column) }
-    return Outcome(outcome, column: column)
+    return switch outcome {
+    case LMK_GRID_NOT_FINITE: .notFinite(column: column)
+    case LMK_GRID_TOO_LARGE: .tooLarge(column: column)
+    default: .done
+    }
   }
 
   /// Turns one row of codes back into `columns` floats.

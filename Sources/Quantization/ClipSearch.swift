@@ -68,15 +68,12 @@ private struct Target {
       let outcome = kernel.quantize(
         weights + row * layout.columns, codes: codes + row * layout.bytesPerRow, scales: scales + row * layout.groupsPerRow,
         minimums: layout.scheme.hasMinimum ? minimums.baseAddress.map { $0 + row * layout.groupsPerRow } : nil, work: work)
-      try outcome.check(row: firstRow + row)
+      try check(outcome, row: firstRow + row)
     }
   }
-}
 
-extension GridKernel.Outcome {
-  /// Refuses weights that a grid cannot hold; `row` is that of the matrix.
-  func check(row: Int) throws(LMToolError) {
-    switch self {
+  private func check(_ outcome: GridKernel.Outcome, row: Int) throws(LMToolError) {
+    switch outcome {
     case .done: return
     case .notFinite(let column):
       throw LMToolError(

@@ -34,8 +34,8 @@ struct FeedbackTests {
       shape: [rows, columns], scheme: scheme, codes: [UInt8](repeating: 0, count: layout.codeBytes),
       scales: halves(try floats(file, "\(name).scales")),
       minimums: scheme.hasMinimum ? halves(try floats(file, "\(name).minimums")) : [])
-    let quantizer = ErrorFeedback(scheme, order: order, feedback: try feedback(moment, order), scales: .first)
-    let grid = try weights.withUnsafeBufferPointer { try quantizer.quantize($0, 0..<rows, to: given) }
+    let quantizer = ErrorFeedback(scheme, order: order, feedback: try feedback(moment, order))
+    let grid = try weights.withUnsafeBufferPointer { try quantizer.quantize($0, to: given) }
     let expected = try floats(file, "\(name).\(kind).codes").map { Int($0) }
     // No weight of these lies so close to the middle between two codes that doubles and floats disagree.
     #expect(zip(codes(grid), expected).count { $0 != $1 } == 0)
@@ -47,25 +47,24 @@ struct FeedbackTests {
     return (0..<layout.rows * layout.columns).map { Int(grid.codes[$0 / 2] >> ($0 % 2 == 0 ? 0 : 4) & 15) - offset }
   }
 
-  @Test(arguments: ["int4-g32", "int4-row-min", "int8-g64"], ErrorFeedback.Scales.allCases)
-  func inputsThatAreIndependentAreRounded(name: String, scales: ErrorFeedback.Scales) throws {
+  @Test(arguments: ["int4-g32", "int4-row-min", "int8-g64"])
+  func inputsThatAreIndependentAreRounded(name: String) throws {
     let rows = 67, columns = 90, scheme = try #require(GridScheme(name: name))
     var noise = Noise(3)
     let weights = noise.floats(rows * columns)
     let quantizer = ErrorFeedback(
-      scheme, order: Array(0..<columns), feedback: [Float](repeating: 0, count: columns * columns), scales: scales)
+      scheme, order: Array(0..<columns), feedback: [Float](repeating: 0, count: columns * columns))
     try weights.withUnsafeBufferPointer { weights in
       let fed = try quantizer.quantize(weights, rows: 0..<rows, columns: columns)
       #expect(try fed == ClipSearch(scheme).quantize(weights, rows: 0..<rows, columns: columns))
     }
   }
 
-  @Test(arguments: ErrorFeedback.Scales.allCases) func theOutputsAreCloserThanThoseOfRounding(scales: ErrorFeedback.Scales) throws
-  {
+  @Test func theOutputsAreCloserThanThoseOfRounding() throws {
     let file = try SafetensorsFile(path: Fixtures.path("gptq/vectors.safetensors"))
     let weights = try floats(file, "weights"), moment = try floats(file, "moment")
     let scheme = QuantizationRecipe.int4.scheme, order = Array(0..<96)
-    let quantizer = ErrorFeedback(scheme, order: order, feedback: try feedback(moment, order), scales: scales)
+    let quantizer = ErrorFeedback(scheme, order: order, feedback: try feedback(moment, order))
     try weights.withUnsafeBufferPointer { buffer in
       let fed = try quantizer.quantize(buffer, rows: 0..<70, columns: 96).dequantized()
       let rounded = try ClipSearch(scheme).quantize(buffer, rows: 0..<70, columns: 96).dequantized()

@@ -10,21 +10,19 @@ typedef struct {
   lmk_grid grid;
   const uint32_t *order;  // [columns], which column comes when
   const float *feedback;  // [columns][columns] in that order: row c, element j < c: what the target of c gains for an error of 1 in j
-  int searches;           // 1: the scales of a group are searched when its first column comes; needs the order 0, 1, 2, ...
 } lmk_grid_feedback_plan;
 
-// Up to LMK_GRID_LANE rows. Scales and minimums are read, or written where the plan searches them.
+// Up to LMK_GRID_LANE rows.
 typedef struct {
   size_t rows;
-  const float *weights;  // [rows][columns]
-  uint8_t *codes;        // [rows][(columns * bits + 7) / 8]
-  uint16_t *scales;      // [rows][groups]
-  uint16_t *minimums;    // [rows][groups], with a minimum
+  const float *weights;      // [rows][columns]
+  uint8_t *codes;            // [rows][(columns * bits + 7) / 8]
+  const uint16_t *scales;    // [rows][groups]
+  const uint16_t *minimums;  // [rows][groups], with a minimum
 } lmk_grid_lane;
 
 // Bytes of scratch for a matrix of so many columns.
 size_t lmk_grid_feedback_scratch(size_t columns);
 
-// Chooses the codes. Where it fails, `row` of the lane and `column` are those of the first group to blame.
-lmk_grid_outcome lmk_grid_quantize_lane(const lmk_grid_feedback_plan *plan, const lmk_grid_lane *lane, void *scratch, size_t *row,
-                                        size_t *column);
+// Chooses the codes for scales and minimums that were chosen before.
+void lmk_grid_quantize_lane(const lmk_grid_feedback_plan *plan, const lmk_grid_lane *lane, void *scratch);

@@ -28,7 +28,7 @@ final class FeedbackQuantizing: LayerwiseVisitor {
     let feedback = moments.factor(damping: Self.damping, order: order).feedback()
     for linear in group.linears {
       guard let scheme = recipe.scheme(of: linear.weight) else { continue }
-      let quantizer = ErrorFeedback(scheme, order: order, feedback: feedback, scales: .first)
+      let quantizer = ErrorFeedback(scheme, order: order, feedback: feedback)
       let grid = try Self.quantize(matrices[linear.weight], linear.weight, quantizer)
       matrices[linear.weight] = grid.dequantized()
       try write(linear.weight, grid)
