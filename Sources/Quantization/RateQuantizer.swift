@@ -54,10 +54,12 @@ public struct RateQuantizer: Sendable {
     let rowSteps = (0..<rows).map { row in rowFactors.flatMap { RateSteps.code(nearest: Float($0[row])) } ?? RateSteps.one }
     let base = Float(step / middle)
     let steps = RateSteps(base: base, rowCodes: rowSteps, columnCodes: columnSteps)
-    func matrix(_ contexts: RateContexts) -> RateMatrix {
+    func matrix(_ contexts: RateContexts) throws(LMToolError) -> RateMatrix {
       let trellis = TrellisQuantizer(
         feedback: inputs.feedback, columnSteps: steps.columns, columnCodes: contexts.columnCodes, costs: costs)
-      let indices = trellis.quantize(weights, rowSteps: steps.rows, rowCodes: contexts.rowCodes)
+      guard let indices = trellis.quantize(weights, rowSteps: steps.rows, rowCodes: contexts.rowCodes) else {
+        throw RateMatrix.tooLarge
+      }
       return RateMatrix(
         rows: rows, columns: columns, indices: indices, contexts: contexts, base: base, rowSteps: rowSteps,
         columnSteps: columnSteps)
