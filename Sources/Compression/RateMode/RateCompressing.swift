@@ -31,7 +31,7 @@ enum RateCompressing {
     for (name, g) in sensitivities.matrices.sorted(by: { $0.key < $1.key }) where name.contains("layers.0.") || name.contains("layers.15.") || name.contains("layers.29.") {
       log("\(name) \(g) usual \(survey.profiles[name]!.usualStep)")
     }
-    let factor = finalMoments!.factor(damping: options.damping)
+    let factor = try finalMoments!.factor(damping: options.damping)
     let inputs = RateQuantizer.Inputs(factor)
     var frequencies = [Double](repeating: 0, count: spec.vocabularySize)
     for token in windows.tokens { frequencies[Int(token)] += 1 / Double(windows.tokens.count) }

@@ -28,7 +28,8 @@ final class RatePass: LayerwiseVisitor {
 
   func visit(_ group: MatrixGroup, moments: Moments?, matrices: inout LayerMatrices) throws(LMToolError) {
     guard let moments else { return }
-    let factor = moments.factor(damping: options.damping)
+    try moments.checkFinite(group)
+    let factor = try moments.factor(damping: options.damping)
     let inputs = RateQuantizer.Inputs(factor)
     let drift = moments.drift(factor)
     for linear in group.linears {

@@ -17,7 +17,8 @@ final class RateSurvey: LayerwiseVisitor {
 
   func visit(_ group: MatrixGroup, moments: Moments?, matrices: inout LayerMatrices) throws(LMToolError) {
     guard let moments else { return }
-    let deviations = moments.factor(damping: damping).deviations
+    try moments.checkFinite(group)
+    let deviations = try moments.factor(damping: damping).deviations
     for linear in group.linears {
       profiles[linear.weight.name] = RateProfile(matrices[linear.weight], rows: linear.outputs, deviations: deviations)
     }
