@@ -5,7 +5,7 @@ import Quantization
 ///
 /// Rows matter by how often their token is said and read, but a plain weight by frequency destroys the model: most of the weight is the same
 /// for all rows, and no row counts more than fifty times the mean.
-enum EmbeddingSteps {
+package enum EmbeddingSteps {
   /// How much of the sensitivity that is measured counts: errors of the embedding add up less than those of other matrices.
   private static let strength = 0.5
 
@@ -15,7 +15,7 @@ enum EmbeddingSteps {
   ///   - frequencies: how often each token occurs in the calibration text, as a fraction.
   ///   - deviations: of the inputs of the head.
   ///   - isHead: whether the embedding is the head too.
-  static func rowFactors(
+  package static func rowFactors(
     _ sensitivities: Sensitivities, frequencies: [Double], deviations: [Double], isHead: Bool, isInput: Bool
   ) -> [Double] {
     let count = Double(max(1, frequencies.count))
