@@ -1,4 +1,5 @@
 import Kernels
+import Tensors
 
 /// Second moments of the inputs of a matrix over the tokens of a calibration text: Σ x̂ x̂ᵀ of a model whose earlier layers are
 /// quantized, and Σ (x - x̂) x̂ᵀ where the original runs beside it.
@@ -51,14 +52,19 @@ final class Moments {
 
   /// The factor of E[x̂ x̂ᵀ], damped by a fraction of the mean of its diagonal; more, ten times at a go, as long as that is not enough.
   /// With an `order` of the inputs, that of the moment of inputs in that order.
-  func factor(damping: Double, order: [Int]? = nil) -> SymmetricFactor {
+  ///
+  /// - Throws: `badInput` when the moment is not finite (MODEL-5).
+  package func factor(damping: Double, order: [Int]? = nil) throws(LMToolError) -> SymmetricFactor {
     let mean = self.mean
-    return Self.factor(
+    return try Self.factor(
       order.map { order in order.flatMap { row in order.map { mean[row * size + $0] } } } ?? mean, size: size, damping: damping)
   }
 
   /// The factor of a second moment [size, size], damped alike.
-  static func factor(_ moment: [Float], size: Int, damping: Double) -> SymmetricFactor {
+  ///
+  /// - Throws: `badInput` when the moment is not finite (MODEL-5): no damping would be enough.
+  package static func factor(_ moment: [Float], size: Int, damping: Double) throws(LMToolError) -> SymmetricFactor {
+    guard moment.allSatisfy(\.isFinite) else { throw notFinite }
     let trace = (0..<size).reduce(0.0) { $0 + Double(moment[$1 * (size + 1)]) }
     let floor = max(trace / Double(size), 1e-30)
     var amount = damping
@@ -68,6 +74,9 @@ final class Moments {
       amount *= 10
     }
   }
+
+  static let notFinite = LMToolError(
+    .badInput, "what enters it on the calibration text is not finite; the model is broken", rule: "MODEL-5")
 
   /// [size, size], E[(x - x̂) x̂ᵀ] S⁻¹ with the damped S of `factor`: what of the difference between the inputs of the two models the
   /// quantized one can predict. W (1 + M) is the least-squares answer to inputs that have drifted.

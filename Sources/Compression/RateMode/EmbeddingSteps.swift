@@ -1,6 +1,7 @@
 import Kernels
 import Models
 import Quantization
+import Tensors
 
 /// An embedding, a head, or both in one: what its rows are quantized with.
 ///
@@ -25,11 +26,11 @@ struct EmbeddingPart {
 
   init(
     _ spec: TensorSpec, _ calibration: Calibration, frequencies: [Double], damping: Double, isHead: Bool, isInput: Bool
-  ) {
+  ) throws(LMToolError) {
     self.spec = spec
     let rows = spec.shape[0], columns = spec.shape[1]
     if isHead {
-      inputs = RateQuantizer.Inputs(Moments.factor(calibration.headMoment, size: columns, damping: damping))
+      inputs = RateQuantizer.Inputs(try Moments.factor(calibration.headMoment, size: columns, damping: damping))
     } else {
       inputs = RateQuantizer.Inputs(
         deviations: [Double](repeating: 1, count: columns), feedback: [Float](repeating: 0, count: columns * columns))
