@@ -177,7 +177,7 @@ public enum PendingOutputs {
 }
 
 /// Removes a file, or a folder with the files in it; what is not there is no error.
-func removeTree(_ path: String) {
+public func removeTree(_ path: String) {
   if unlink(path) == 0 { return }
   guard let folder = opendir(path) else { return }
   while let entry = readdir(folder) {

@@ -26,9 +26,10 @@ import Tensors
       """,
     version: Exporting.version,
     subcommands: [
-      Import.self, Inspect.self, Calibrate.self, Quantize.self, Export.self, Verify.self, Compress.self, Run.self, Chat.self,
+      Import.self, Inspect.self, Calibrate.self, Quantize.self, Export.self, Verify.self, Compress.self, Sweep.self, Run.self,
+      Chat.self,
       Eval.self,
-      Bench.self, Tokenize.self, Logits.self, Trial.self,
+      Bench.self, Tokenize.self, Logits.self,
     ])
 
   /// What errors of the command line begin with, as all errors do.

@@ -24,6 +24,13 @@ struct HelpTests {
       ("export", ["--output", "--to", "--dtype", "--tokenizer"]), ("verify", ["--budget", "--json"]),
       ("compress", ["--output", "--budget", "--scheme", "--json"]),
       (
+        "sweep",
+        [
+          "--budgets", "--eval-text", "--eval-windows", "--grid", "--gguf", "--keep", "--output", "--calibration", "--text",
+          "--json",
+        ]
+      ),
+      (
         "run",
         [
           "--prompt", "--temperature", "--top-k", "--top-p", "--min-p", "--repeat-penalty", "--seed", "--max-tokens",

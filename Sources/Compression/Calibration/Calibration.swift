@@ -9,7 +9,7 @@ public struct Calibration: Sendable {
   /// The model, by its `ModelFingerprint`.
   let model: String
   /// The text that it was made with.
-  let windows: TokenWindows
+  var windows: TokenWindows
   /// How much each matrix matters.
   let sensitivities: Sensitivities
   /// The variance that quantization at about 2.4 bits a weight adds to each output of a matrix, by tensor name.
@@ -71,10 +71,13 @@ public struct Calibration: Sendable {
 
   /// The calibration that `options` ask for: read from a file, or made.
   ///
-  /// - Parameter warn: receives what the person who gave the text should know, as soon as it is known.
+  /// - Parameters:
+  ///   - path: where to save it, if it is made.
+  ///   - warn: receives what the person who gave the text should know, as soon as it is known.
   /// - Throws: `usage` for options that contradict each other; `missingInput`, `badInput` for files that are not what they should be.
   public static func obtain(
-    _ source: ModelSource, _ options: CalibrationOptions, progress: ProgressConsumer? = nil, warn: (String) -> Void = { _ in }
+    _ source: ModelSource, _ options: CalibrationOptions, savingTo path: String? = nil, progress: ProgressConsumer? = nil,
+    warn: (String) -> Void = { _ in }
   ) throws(LMToolError) -> Calibration {
     if let file = options.file {
       try options.validate(for: source.spec)
@@ -82,9 +85,17 @@ public struct Calibration: Sendable {
     }
     let text = try CalibrationText(source, options, progress: progress)
     text.warnings.forEach(warn)
-    let calibration = try collect(source, text, progress: progress)
+    let calibration = try collect(source, text, to: path, progress: progress)
     calibration.warnings.forEach(warn)
     return calibration
+  }
+
+  /// The calibration without its last windows, and these, to judge by; a calibration of few windows keeps them all.
+  func split(heldOut: Int) -> (kept: Calibration, aside: TokenWindows) {
+    let count = min(heldOut, (windows.count + 7) / 8) * windows.length
+    var kept = self
+    if windows.count > 1 { kept.windows = TokenWindows(Array(windows.tokens.dropLast(count)), length: windows.length) }
+    return (kept, TokenWindows(Array(windows.tokens.suffix(count)), length: windows.length))
   }
 
   /// E[x xᵀ] [inputs, inputs] of what enters the matrices of a group in the original model; nil when moments were not kept.

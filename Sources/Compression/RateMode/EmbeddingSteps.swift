@@ -1,29 +1,65 @@
 import Kernels
+import Models
 import Quantization
+import Tensors
 
-/// The steps of the rows of an embedding that is also the head: what a token's row does to the loss as an output, and as an input.
+/// An embedding, a head, or both in one: what its rows are quantized with.
 ///
 /// Rows matter by how often their token is said and read, but a plain weight by frequency destroys the model: most of the weight is the same
 /// for all rows, and no row counts more than fifty times the mean.
-package enum EmbeddingSteps {
+package struct EmbeddingPart {
+  /// The matrix.
+  let spec: TensorSpec
+  /// The statistics of what a head multiplies; an embedding that is none has no inputs but itself.
+  let inputs: RateQuantizer.Inputs
+  /// The step at level 1: the middle of those of all rows.
+  let scale: Double
+  /// The step of each row beside it.
+  let rowFactors: [Double]
+  /// How many bits to expect.
+  let forecast: RateForecast
+
   /// How much of the sensitivity that is measured counts: errors of the embedding add up less than those of other matrices.
   private static let strength = 0.5
+  /// The deviation of the weights of an embedding that nothing is known of.
+  private static let usualDeviation = 0.1
 
-  /// The step of each row relative to that of a matrix with sensitivity 1.
+  init(
+    _ spec: TensorSpec, _ calibration: Calibration, frequencies: [Double], damping: Double, isHead: Bool, isInput: Bool
+  ) throws(LMToolError) {
+    self.spec = spec
+    let rows = spec.shape[0], columns = spec.shape[1]
+    if isHead {
+      inputs = RateQuantizer.Inputs(try Moments.factor(calibration.headMoment, size: columns, damping: damping))
+    } else {
+      inputs = RateQuantizer.Inputs(
+        deviations: [Double](repeating: 1, count: columns), feedback: [Float](repeating: 0, count: columns * columns))
+    }
+    let steps = Self.steps(
+      calibration.sensitivities, frequencies: frequencies, deviations: inputs.deviations, isHead: isHead, isInput: isInput)
+    let logarithms = steps.reduce(0.0) { $0 + BinaryLogarithm.approximate($1) } / Double(max(1, rows))
+    let middle = BinaryLogarithm.power(logarithms)
+    scale = middle
+    rowFactors = steps.map { $0 / middle }
+    let deviations = inputs.deviations.reduce(0.0) { $0 + BinaryLogarithm.approximate(max($1, 1e-30)) } / Double(max(1, columns))
+    forecast = RateForecast(
+      count: rows * columns, usualStep: Self.usualDeviation * BinaryLogarithm.power(deviations) * 0.39)
+  }
+
+  /// The step of each row at level 1.
   ///
   /// - Parameters:
   ///   - frequencies: how often each token occurs in the calibration text, as a fraction.
   ///   - deviations: of the inputs of the head.
-  ///   - isHead: whether the embedding is the head too.
-  package static func rowFactors(
+  package static func steps(
     _ sensitivities: Sensitivities, frequencies: [Double], deviations: [Double], isHead: Bool, isInput: Bool
   ) -> [Double] {
     let count = Double(max(1, frequencies.count))
     let mean = sensitivities.logits.reduce(0.0) { $0 + Double($1) } / count
-    let square = deviations.reduce(0.0) { $0 + 1 / ($1 * $1) } / Double(max(1, deviations.count))
+    let square = deviations.reduce(0.0) { $0 + $1 * $1 } / Double(max(1, deviations.count))
     return frequencies.indices.map { token in
       let output = isHead ? 0.25 * min(Double(sensitivities.logits[token]), 50 * mean) + 0.75 * mean : 0
-      let input = isInput ? 0.25 * (frequencies[token] + 1 / count) * sensitivities.embedding * square : 0
+      let input = isInput ? 0.25 * (frequencies[token] + 1 / count) * sensitivities.embedding / square : 0
       return 1 / (strength * max(output + input, 1e-30)).squareRoot()
     }
   }

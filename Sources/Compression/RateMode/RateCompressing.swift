@@ -1,3 +1,4 @@
+import Artifacts
 import Inference
 import Kernels
 import Models
@@ -6,79 +7,215 @@ import Quantization
 import Tensors
 import Tokenizers
 
-/// Compresses a model in rate mode.
-enum RateCompressing {
-  static func trial(_ source: ModelSource, windows: TokenWindows, level: Double?, budget: Double?, options: RatePass.Options, log: (String) -> Void) throws(LMToolError) -> ModelSource {
-    let spec = source.spec
-    let survey = RateSurvey(damping: options.damping)
-    let embedding = try LayerMatrices.floats(spec.embedding, of: source)
-    var finalMoments: Moments?
-    do {
-      let sample = windows.sample(24, length: windows.length)
-      let pass = LayerwisePass(source, windows: sample, embedding: embedding)
-      try pass.run(survey)
-      let norm = FinalNorm(spec.finalNorm, weight: try LayerMatrices.floats(spec.finalNorm.weight, of: source))
-      let moments = Moments(size: spec.width, hasOriginal: false)
-      var x = [Float](repeating: 0, count: sample.tokens.count * spec.width)
-      norm.apply(pass.path.residual, tokens: sample.tokens.count, into: &x)
-      moments.add(x, count: sample.tokens.count)
-      finalMoments = moments
+/// What a compression in rate mode aims at.
+public enum RateGoal: Sendable, Equatable {
+  /// A file of at most so many bytes, everything included.
+  case bytes(Int)
+  /// So many bits of the file per weight of the original.
+  case bits(Double)
+  /// The smallest file whose KL from the original is at most so many nats.
+  case divergence(Double)
+}
+
+/// Compresses a model in rate mode: calibrates, quantizes every matrix at the rate it deserves, codes, fits the file to its budget, and
+/// measures what was lost.
+public struct RateCompressing {
+  private let source: ModelSource
+  private let path: String
+  private let options: RateOptions
+  private let workFolder: String?
+  private let progress: ProgressConsumer?
+
+  /// Windows of the calibration text that are kept aside to judge the result by.
+  private static let heldOutWindows = 4
+  /// How far below the budget a file may end: one part in so many.
+  private static let tolerance = 2000
+
+  /// A compression of `source` into the file `path`.
+  ///
+  /// - Parameter workFolder: a folder that keeps what is done, to go on after an interruption.
+  public init(
+    _ source: ModelSource, to path: String, options: RateOptions = RateOptions(), workFolder: String? = nil,
+    progress: ProgressConsumer? = nil
+  ) {
+    self.source = source
+    self.path = path
+    self.options = options
+    self.workFolder = workFolder
+    self.progress = progress
+  }
+
+  /// Calibrates, unless the work folder has a calibration, and compresses.
+  ///
+  /// - Throws: `usage` when the goal cannot be reached, saying what can; nothing is left behind then.
+  public func run(_ goal: RateGoal, calibration: CalibrationOptions, warn: (String) -> Void = { _ in }) throws(LMToolError) -> RateReport {
+    try OutputPath.check(path, against: source)
+    var timer = StageTimer()
+    let work = try workFolder.map { (folder) throws(LMToolError) in try RateWork(path: folder, job: try job(goal, calibration)) }
+    let made: Calibration
+    if let work, work.hasCalibration {
+      made = try Calibration(file: work.calibration, for: source)
+    } else {
+      made = try Calibration.obtain(source, calibration, savingTo: work?.calibration, progress: progress, warn: warn)
     }
-    log("survey")
-    let probe = try SensitivityProbe(source, windows: windows.sample(4, length: 128))
-    let sensitivities = try probe.measure(variances: survey.variances)
-    log("sensitivities \(sensitivities.embedding)")
-    for (name, g) in sensitivities.matrices.sorted(by: { $0.key < $1.key }) where name.contains("layers.0.") || name.contains("layers.15.") || name.contains("layers.29.") {
-      log("\(name) \(g) usual \(survey.profiles[name]!.usualStep)")
+    timer.finish("calibration")
+    return try run(goal, calibration: made, work: work, timer: &timer)
+  }
+
+  /// What a work folder is for.
+  private func job(_ goal: RateGoal, _ calibration: CalibrationOptions) throws(LMToolError) -> String {
+    "lmtool \(Exporting.version)\nmodel \(try ModelFingerprint.of(source))\ngoal \(goal)\noptions \(options)\ncalibration \(calibration)\n"
+  }
+
+  /// Compresses with a calibration that is there already.
+  public func run(_ goal: RateGoal, calibration: Calibration) throws(LMToolError) -> RateReport {
+    var timer = StageTimer()
+    try OutputPath.check(path, against: source)
+    return try run(goal, calibration: calibration, work: nil, timer: &timer)
+  }
+
+  private func run(
+    _ goal: RateGoal, calibration: Calibration, work: RateWork?, timer: inout StageTimer
+  ) throws(LMToolError) -> RateReport {
+    let (kept, aside) = calibration.split(heldOut: Self.heldOutWindows)
+    let model = try RateModel(source, kept, options: options, work: work)
+    let judge = try RateJudge(source, windows: aside)
+    var report: RateReport
+    switch goal {
+    case .bytes(let bytes): report = try compress(model, bytes: bytes, judge, timer: &timer)
+    case .bits(let bits):
+      report = try compress(model, bytes: Int(bits * Double(source.parameterCount) / 8), judge, timer: &timer)
+    case .divergence(let target): report = try search(model, target, judge, timer: &timer)
     }
-    let factor = try finalMoments!.factor(damping: options.damping)
-    let inputs = RateQuantizer.Inputs(factor)
-    var frequencies = [Double](repeating: 0, count: spec.vocabularySize)
-    for token in windows.tokens { frequencies[Int(token)] += 1 / Double(windows.tokens.count) }
-    let factors = EmbeddingSteps.rowFactors(sensitivities, frequencies: frequencies, deviations: inputs.deviations, isHead: true, isInput: true)
-    let profile = RateProfile(embedding, rows: spec.vocabularySize, deviations: inputs.deviations)
-    func predicted(_ level: Double) -> Double {
-      var bits = 0.0
-      for (name, profile) in survey.profiles { bits += profile.bits(step: level / sensitivities.matrices[name]!.squareRoot()) }
-      var one = profile
-      one.count = spec.width
-      for factor in factors { bits += one.bits(step: level * factor) }
-      return bits / 8
+    report.calibrationTokens = calibration.tokens
+    report.seconds = timer.seconds
+    work?.remove()
+    return report
+  }
+
+  // MARK: A budget
+
+  private func compress(
+    _ model: RateModel, bytes: Int, _ judge: RateJudge, timer: inout StageTimer
+  ) throws(LMToolError) -> RateReport {
+    let overhead = try fixedBytes()
+    let least = leastBytes(overhead: overhead)
+    guard bytes >= least else {
+      throw LMToolError(
+        .usage,
+        "the budget of \(bytes) bytes is too small: even at a tenth of a bit a weight, where nothing of the model is left, the file has "
+          + "\(least); ask for more, or start from a smaller model", file: source.path)
     }
-    var chosen = level ?? 1e-4
-    if let budget {
-      var low = 1e-8, high = 1.0
-      for _ in 0..<60 { let middle = (low * high).squareRoot(); if predicted(middle) > budget { low = middle } else { high = middle } }
-      chosen = high
+    let result = try model.quantize(bytes: bytes - overhead, progress: progress)
+    timer.finish("quantization")
+    let size = try fit(model, result, budget: bytes)
+    timer.finish("packing")
+    var report = makeReport(result.account, bytes: size)
+    report.budget = bytes
+    report.quality = [try judge.judge(try model.model(result.account), progress: progress)]
+    timer.finish("evaluation")
+    return report
+  }
+
+  /// Packs, and quantizes the last matrix again until the file is just below the budget.
+  private func fit(_ model: RateModel, _ result: RateModel.Result, budget: Int) throws(LMToolError) -> Int {
+    var size = 0
+    for attempt in 0..<12 {
+      let isLastAttempt = attempt == 11
+      size = try pack(model, result.account, budget: budget, isTrial: true)
+      let room = budget - size
+      if room >= 0, room <= max(256, budget / Self.tolerance) || isLastAttempt { break }
+      let margin = max(64, budget / Self.tolerance / 4)
+      guard try result.resize(by: room - margin) else {
+        if room >= 0 { break }
+        throw LMToolError(
+          .usage, "the file would have \(size) bytes, more than the budget, and the last matrix alone cannot make up for it; ask for more",
+          file: source.path)
+      }
     }
-    let account = RateAccount(level: chosen)
-    log("level \(chosen) predicted \(predicted(chosen))")
-    let middle = factors.reduce(0, +) / Double(factors.count)
-    let matrix = try account.quantizer.quantize(embedding, rows: spec.vocabularySize, inputs: inputs, step: account.level * middle, rowFactors: factors.map { $0 / middle })
-    try account.add(spec.embedding.name, matrix)
-    log("embedding \(account.bytes)")
-    let quantizedEmbedding = try matrix.dequantized()
-    let pass = LayerwisePass(source, windows: windows, embedding: quantizedEmbedding, original: embedding)
-    try pass.run(RatePass(options: options, sensitivities: sensitivities, account: account)) { update in  }
-    log("total \(account.bytes)")
-    for (name, histogram) in account.histograms.sorted(by: { $0.key < $1.key }) where name.contains("layers.0.") || name.contains("layers.15.") || name.contains("layers.29.") {
-      log("\(name) bits \(RateTables([histogram]).bits(histogram) / Double(histogram.symbols)) predicted \(survey.profiles[name]!.bits(step: chosen / sensitivities.matrices[name]!.squareRoot())/Double(histogram.symbols)) largest \(histogram.largest)")
+    size = try pack(model, result.account, budget: budget, isTrial: false)
+    guard size <= budget else {
+      throw LMToolError(.usage, "the smallest file that was found has \(size) bytes, more than the budget", file: source.path)
     }
-    var result = source
-    for (name, matrix) in account.matrices { result.tensors[name] = DequantizedTensor(name: name, shape: [matrix.rows, matrix.columns], elements: try matrix.dequantized()) }
-    return result
+    return size
+  }
+
+  private func pack(_ model: RateModel, _ account: RateAccount, budget: Int, isTrial: Bool) throws(LMToolError) -> Int {
+    let recipe: JSONValue = .object(["compress": .object(["budget": .int(budget), "mode": .string("rate")])])
+    return try Exporting.pack(
+      try model.model(account), to: path, recipe: recipe, sources: nil, limit: isTrial ? 0 : budget, progress: nil)
+  }
+
+  /// Bytes of the file besides the matrices: tokenizer, norms, manifest, contexts.
+  private func fixedBytes() throws(LMToolError) -> Int {
+    let tokenizer = source.tokenizer.map { $0.serialized().count * 47 / 100 } ?? 0
+    let vectors = source.tensors.values.filter { $0.shape.count != 2 }.reduce(0) { $0 + 2 * $1.count }
+    let contexts = source.tensors.values.filter { $0.shape.count == 2 }
+      .reduce(0) { $0 + RateAccount.contextBytes(rows: $1.shape[0], columns: $1.shape[1]) }
+    return tokenizer + vectors + contexts + 60 * source.tensors.count + 4000
+  }
+
+  private func leastBytes(overhead: Int) -> Int { overhead + source.parameterCount / 80 }
+
+  // MARK: A divergence
+
+  /// Looks for the smallest file that keeps a KL: the logarithm of the KL falls almost evenly with the bytes.
+  private func search(
+    _ model: RateModel, _ target: Double, _ judge: RateJudge, timer: inout StageTimer
+  ) throws(LMToolError) -> RateReport {
+    guard target > 0, target.isFinite else { throw LMToolError(.usage, "--kl must be a number of nats above 0") }
+    var tried: [(bytes: Int, logarithm: Double)] = []
+    var best: (bytes: Int, report: RateReport)?
+    var bytes = Int(2.5 * Double(source.parameterCount) / 8)
+    let goal = BinaryLogarithm.approximate(target)
+    for _ in 0..<5 {
+      removeTree(path)
+      let report = try compress(model, bytes: max(bytes, leastBytes(overhead: try fixedBytes())), judge, timer: &timer)
+      let found = max(report.quality[0].divergence, 1e-9)
+      tried.append((report.bytes, BinaryLogarithm.approximate(found)))
+      if found <= target, report.bytes < best?.bytes ?? Int.max { best = (report.bytes, report) }
+      if found <= target, found > 0.95 * target { break }
+      bytes = next(tried, goal: goal - 0.03)
+    }
+    guard let best else {
+      throw LMToolError(.usage, "no file keeps the KL below \(target); rate mode cannot come so close to the original", file: source.path)
+    }
+    if tried[tried.count - 1].bytes != best.bytes {
+      removeTree(path)
+      return try compress(model, bytes: best.report.budget ?? best.bytes, judge, timer: &timer)
+    }
+    return best.report
+  }
+
+  private func next(_ tried: [(bytes: Int, logarithm: Double)], goal: Double) -> Int {
+    let last = tried[tried.count - 1]
+    var slope = -2.2 * 8 / Double(source.parameterCount)  // octaves of KL for a byte: a bit a weight is worth a factor of 4 and a bit
+    if tried.count > 1 {
+      let other = tried[tried.count - 2]
+      let measured = (last.logarithm - other.logarithm) / Double(last.bytes - other.bytes)
+      if last.bytes != other.bytes, measured < slope / 4, measured > slope * 4 { slope = measured }
+    }
+    return max(1, last.bytes + Int((goal - last.logarithm) / slope))
+  }
+
+  // MARK: The report
+
+  private func makeReport(_ account: RateAccount, bytes: Int) -> RateReport {
+    RateReport(
+      source, account, bytes: bytes, originalBytes: Exporting.provenance(of: source).reduce(0) { $0 + $1.size })
   }
 }
 
-/// R&D.
-public func rateTrial(_ source: ModelSource, text: [UInt8], test: [UInt8], tokens: Int, level: Double?, budget: Double?, damping: Double, drift: Double, log: (String) -> Void) throws(LMToolError) {
-  let tokenizer = try source.makeTokenizer()
-  let ids = tokenizer.encode(bytes: text, addSpecial: false)
-  let windows = TokenWindows(Array(ids.prefix(tokens)), length: 512)
-  let result = try RateCompressing.trial(source, windows: windows, level: level, budget: budget, options: .init(damping: damping, driftCorrection: drift), log: log)
-  let model = try Transformer(result, arithmetic: .float)
-  let original = try Transformer(source, arithmetic: .float)
-  let evaluation = try Evaluation(EvaluationOptions(window: 512, maximumWindows: 8), tokenizer: tokenizer)
-  let r = try evaluation.score(model, on: test, against: original)
-  log("KL \(r.klMean!) p99 \(r.kl99!) top1 \(r.topAgreement!) ppl \(r.perplexity) / \(r.otherPerplexity!)")
+/// Seconds of stages.
+struct StageTimer {
+  private(set) var seconds: [String: Double] = [:]
+  private var last = ContinuousClock.now
+
+  /// Ends a stage that began when the last one ended.
+  mutating func finish(_ stage: String) {
+    let now = ContinuousClock.now
+    let passed = now - last
+    seconds[stage, default: 0] += Double(passed.components.seconds) + Double(passed.components.attoseconds) * 1e-18
+    last = now
+  }
 }

@@ -4,64 +4,88 @@ import Models
 import Quantization
 import Tensors
 
+/// How matrices are quantized in rate mode.
+public struct RateOptions: Sendable, Equatable {
+  /// Damping of second moments, as a fraction of the mean of their diagonal.
+  public var damping = 0.03
+  /// How far targets move to the least-squares answer to inputs that have drifted: 0 keeps the weights, 1 goes all the way.
+  public var driftCorrection = 0.5
+
+  /// The usual options.
+  public init() {}
+}
+
 /// Quantizes the matrices of the layers to rate mode, one group after the other, behind the quantized ones before them.
 final class RatePass: LayerwiseVisitor {
-  /// How matrices are quantized.
-  struct Options: Sendable, Equatable {
-    /// Damping of second moments, as a fraction of the mean of their diagonal.
-    var damping = 0.03
-    /// How far targets move to the least-squares answer to inputs that have drifted: 0 keeps the weights, 1 goes all the way.
-    var driftCorrection = 0.5
-  }
+  private let options: RateOptions
+  private let account: RateAccount
+  private let work: RateWork?
+  /// What the last matrix was made from, for fitting the file to the last byte.
+  private(set) var last: (name: String, target: [Float], rows: Int, inputs: RateQuantizer.Inputs)?
+  private let lastGroup: (layer: Int, kind: MatrixGroup.Kind)
 
-  private let options: Options
-  private let sensitivities: Sensitivities
-  private let encoder: RateAccount
-
-  init(options: Options, sensitivities: Sensitivities, account: RateAccount) {
+  init(_ spec: ModelSpec, options: RateOptions, account: RateAccount, work: RateWork?) {
     self.options = options
-    self.sensitivities = sensitivities
-    encoder = account
+    self.account = account
+    self.work = work
+    lastGroup = (spec.layers.count - 1, .mlpChannels)
   }
 
-  func wantsMoments(of group: MatrixGroup) -> Bool { true }
+  private func isLast(_ group: MatrixGroup) -> Bool { group.layer == lastGroup.layer && group.kind == lastGroup.kind }
+
+  func wantsMoments(of group: MatrixGroup) -> Bool {
+    isLast(group) || !group.linears.allSatisfy { work?.has($0.weight.name) ?? false }
+  }
 
   func visit(_ group: MatrixGroup, moments: Moments?, matrices: inout LayerMatrices) throws(LMToolError) {
-    guard let moments else { return }
-    try moments.checkFinite(group)
+    guard let moments else {
+      for linear in group.linears { try restore(linear, &matrices) }
+      return
+    }
     let factor = try moments.factor(damping: options.damping)
     let inputs = RateQuantizer.Inputs(factor)
-    let drift = moments.drift(factor)
+    let drift = options.driftCorrection > 0 ? moments.drift(factor) : []
+    let level = account.level
     for linear in group.linears {
       let target = moved(matrices[linear.weight], rows: linear.outputs, by: drift)
-      let step = encoder.level / (sensitivities.matrices[linear.weight.name] ?? 1).squareRoot()
+      if isLast(group) { last = (linear.weight.name, target, linear.outputs, inputs) }
       do throws(LMToolError) {
-        let matrix = try encoder.quantizer.quantize(target, rows: linear.outputs, inputs: inputs, step: step)
+        let matrix = try account.quantizer.quantize(
+          target, rows: linear.outputs, inputs: inputs, step: level * account.scale(linear.weight.name))
+        try account.add(linear.weight.name, matrix, level: level)
+        try work?.save(linear.weight.name, matrix, level: level)
         matrices[linear.weight] = try matrix.dequantized()
-        try encoder.add(linear.weight.name, matrix)
-      } catch {
-        var error = error
-        error.place = error.place ?? .tensor(linear.weight.name)
-        throw error
-      }
+      } catch { throw error.at(linear.weight.name) }
     }
+  }
+
+  private func restore(_ linear: LinearSpec, _ matrices: inout LayerMatrices) throws(LMToolError) {
+    guard let (matrix, level) = try work?.load(linear.weight.name, shape: linear.weight.shape) else {
+      throw LMToolError(.bug, "neither moments nor a saved matrix", at: .tensor(linear.weight.name))
+    }
+    try account.add(linear.weight.name, matrix, level: level)
+    matrices[linear.weight] = try matrix.dequantized()
   }
 
   /// W + correction · W M.
   private func moved(_ weights: [Float], rows: Int, by drift: [Float]) -> [Float] {
-    guard options.driftCorrection > 0 else { return weights }
+    guard !drift.isEmpty else { return weights }
     let columns = weights.count / rows
-    let shift = [Float](unsafeUninitializedCapacity: weights.count) { shift, count in
-      weights.withUnsafeBufferPointer { weights in
-        drift.withUnsafeBufferPointer { drift in
-          MatrixProduct(rows: rows, columns: columns, depth: columns)(
-            .init(weights.baseAddress!, stride: columns), .init(drift.baseAddress!, stride: columns), into: shift.baseAddress!,
-            stride: columns)
-        }
-      }
-      count = weights.count
+    var shift = [Float](repeating: 0, count: weights.count)
+    shift.withUnsafeMutableBufferPointer { shift in
+      MatrixProduct(rows: rows, columns: columns, depth: columns)(
+        .init(weights, stride: columns), .init(drift, stride: columns), into: shift.baseAddress!, stride: columns)
     }
     let correction = Float(options.driftCorrection)
     return zip(weights, shift).map { $0 + correction * $1 }
+  }
+}
+
+extension LMToolError {
+  /// The same error, said of tensor `name` if no place was named yet.
+  func at(_ name: String) -> LMToolError {
+    var error = self
+    error.place = error.place ?? .tensor(name)
+    return error
   }
 }

@@ -10,33 +10,79 @@ extension LMTool {
     static let configuration = CommandConfiguration(
       abstract: "The whole chain: any checkpoint in, one verified .lmz under a byte budget out.",
       discussion: """
-        Quantizes, packs and verifies. With --budget the first of these that fits is taken: int8; int4 with an int8 \
-        embedding; int4 throughout. The budget is for the whole file, tokenizer and all. When nothing fits, nothing is \
-        written, and the message says how small the file can be made.
+        With --budget, --bits or --kl the model is compressed in rate mode: it is run over a calibration text, every matrix is \
+        quantized at the rate it deserves, along a trellis and with the errors of weights making up for each other, the integers are \
+        entropy-coded, and the file is fitted to the budget, tokenizer and all. Without a calibration text the model samples its own; \
+        a text like that of the users is better. When nothing fits, nothing is written, and the message says what is possible.
 
-          lmtool compress SmolLM2-135M-Instruct -o smollm2.lmz --budget 100MB
-          lmtool compress model.gguf -o model.lmz --scheme int4-g64
+        With --method grid, or --scheme, matrices lie on grids of int8 or int4: faster, larger, and what GGUF can hold. The first of \
+        these that fits is taken: int8; int4 with an int8 embedding; int4 throughout.
+
+          lmtool compress SmolLM2-135M-Instruct -o smollm2.lmz --budget 40MB --text encyclopaedia.txt --chats questions.jsonl
+          lmtool compress SmolLM2-135M-Instruct -o smollm2.lmz --kl 0.1 --calibration smollm2.cal
+          lmtool compress SmolLM2-135M-Instruct -o smollm2.lmz --budget 40MB --work-dir work   # Ctrl-C, and again: it goes on
+          lmtool compress model.gguf -o model.lmz --budget 100MB --method grid
         """)
 
     @Argument(help: "A checkpoint of any format that import reads.", completion: .file())
     var source: String
     @Option(name: [.short, .customLong("output")], help: "The .lmz file to write.", completion: .file(extensions: ["lmz"]))
     var output: String
-    @Option(help: "The most bytes that the file may have: 40MB, 38.1MiB, 40000000.")
-    var budget: ByteSize?
+    @OptionGroup var goal: GoalArguments
+    @Option(help: "How matrices are quantized: rate or grid (default: rate with a goal, grid without or with --scheme).")
+    var method: CompressionMethod?
     @Option(help: "A tokenizer file or folder to use instead of the model's own.", completion: .file())
     var tokenizer: String?
+    @Option(
+      help: ArgumentHelp(
+        "Keep what is done in this folder, to go on after an interruption; it is removed at the end. For rate mode.",
+        valueName: "folder"), completion: .directory)
+    var workDir: String?
+    @OptionGroup(title: "Calibration (for rate mode)") var calibration: CalibrationArguments
     @OptionGroup var recipe: RecipeOptions
     @OptionGroup var report: ReportOptions
     @OptionGroup var speech: OutputOptions
     @OptionGroup var threads: ThreadOptions
 
+    func validate() throws {
+      if isRate, recipe.isGiven { throw ValidationError("--scheme and its companions go with --method grid") }
+      if !isRate, goal.bits != nil || goal.kl != nil || workDir != nil || calibration.isGiven {
+        throw ValidationError("--bits, --kl, --work-dir and a calibration go with --method rate")
+      }
+      if isRate, goal.goal == nil { throw ValidationError("rate mode needs --budget, --bits or --kl") }
+    }
+
+    /// Whether rate mode is meant.
+    private var isRate: Bool { method.map { $0 == .rate } ?? (goal.goal != nil && !recipe.isGiven) }
+
     func run() throws {
       threads.apply()
-      let console = speech.console
       let source = try ModelSource.open(source, tokenizer: tokenizer)
+      if isRate, let goal = goal.goal { try runRate(source, goal) } else { try runGrid(source) }
+    }
+
+    private func runRate(_ source: ModelSource, _ goal: RateGoal) throws {
+      let console = speech.console
+      let (result, verification) = try console.withProgress { (progress) throws(LMToolError) in
+        let compression = RateCompressing(source, to: output, workFolder: workDir, progress: progress)
+        let result = try compression.run(goal, calibration: calibration.options) { console.warn($0) }
+        return (result, try Verifying.run(output, budget: result.budget, progress: progress))
+      }
+      if report.json {
+        try console.print(json: RateOutcome(report: result, verification: verification))
+      } else {
+        console.print(result.table)
+        console.print()
+        console.print(verification.table)
+        console.print(console.styled(verification.passed ? "PASS" : "FAIL", verification.passed ? .green : .red))
+      }
+      if !verification.passed { throw ExitCode(1) }
+    }
+
+    private func runGrid(_ source: ModelSource) throws {
+      let console = speech.console
       let result = try console.withProgress { (progress) throws(LMToolError) in
-        try Compressing.run(source, to: output, budget: budget?.bytes, recipe: try recipe.recipe(), progress: progress)
+        try Compressing.run(source, to: output, budget: goal.budget?.bytes, recipe: try recipe.recipe(), progress: progress)
       }
       if report.json {
         try console.print(json: result)
@@ -62,4 +108,15 @@ extension LMTool {
       console.print(console.styled(result.verification.passed ? "PASS" : "FAIL", result.verification.passed ? .green : .red))
     }
   }
+}
+
+/// How `compress` quantizes.
+enum CompressionMethod: String, ExpressibleByArgument, CaseIterable {
+  case rate, grid
+}
+
+/// What rate mode did, and what verification found, for --json.
+private struct RateOutcome: Encodable {
+  var report: RateReport
+  var verification: VerificationReport
 }

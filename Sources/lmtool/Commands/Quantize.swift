@@ -78,6 +78,9 @@ struct RecipeOptions: ParsableArguments {
   @Option(name: .long, help: "Leave tensors in f16 whose names match; * stands for anything. Can be repeated.")
   var keep: [String] = []
 
+  /// Whether any of them was given.
+  var isGiven: Bool { scheme != nil || embeddingScheme != nil || !keep.isEmpty }
+
   /// The recipe that the options ask for; nil when they leave the choice.
   func recipe() throws(LMToolError) -> QuantizationRecipe? {
     guard let scheme else {

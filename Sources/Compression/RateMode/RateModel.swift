@@ -1,0 +1,146 @@
+import Inference
+import Kernels
+import Models
+import OrderedCollections
+import Quantization
+import Tensors
+
+/// Quantizes a model in rate mode until its matrices take a given number of bytes.
+struct RateModel {
+  private let source: ModelSource
+  private let calibration: Calibration
+  private let options: RateOptions
+  private let work: RateWork?
+  private let embedding: [Float]
+
+  /// Prepares a model; `windows` of the calibration are what layers are run on.
+  init(_ source: ModelSource, _ calibration: Calibration, options: RateOptions, work: RateWork?) throws(LMToolError) {
+    self.source = source
+    self.calibration = calibration
+    self.options = options
+    self.work = work
+    embedding = try LayerMatrices.floats(source.spec.embedding, of: source)
+  }
+
+  /// The account of a model that was quantized, and what fits it to the last byte.
+  final class Result {
+    let account: RateAccount
+    private let last: (name: String, target: [Float], rows: Int, inputs: RateQuantizer.Inputs)?
+    private var level: Double
+
+    init(_ account: RateAccount, last: (name: String, target: [Float], rows: Int, inputs: RateQuantizer.Inputs)?) {
+      self.account = account
+      self.last = last
+      level = account.steps[last?.name ?? ""].map { $0 / account.scale(last?.name ?? "") } ?? 1
+    }
+
+    /// Quantizes the last matrix once more, so that it takes about so many bytes more, or less.
+    ///
+    /// - Returns: whether there was room for that.
+    func resize(by bytes: Int) throws(LMToolError) -> Bool {
+      guard let last, let histogram = account.histograms[last.name] else { return false }
+      let bits = Double(8 * bytes) / Double(max(1, histogram.symbols))
+      guard abs(bits) < 4 else { return false }
+      level *= BinaryLogarithm.power(-bits)
+      let matrix = try account.quantizer.quantize(
+        last.target, rows: last.rows, inputs: last.inputs, step: level * account.scale(last.name))
+      try account.replace(last.name, matrix, level: level)
+      return true
+    }
+  }
+
+  /// Quantizes every matrix so that all together take about `bytes`.
+  func quantize(bytes: Int, progress: ProgressConsumer?) throws(LMToolError) -> Result {
+    let parts = try embeddings(), account = makeAccount(bytes: bytes, parts)
+    let quantized = try quantizeEmbedding(parts, account)
+    let pass = LayerwisePass(source, windows: calibration.windows, embedding: quantized, original: embedding)
+    let visitor = RatePass(source.spec, options: options, account: account, work: work)
+    try pass.run(visitor) { update in
+      progress?(ProgressUpdate(stage: "quantize", done: update.done, total: update.total, unit: update.unit))
+    }
+    return Result(account, last: visitor.last)
+  }
+
+  /// The model with the matrices of an account, coded.
+  func model(_ account: RateAccount) throws(LMToolError) -> ModelSource {
+    var model = source
+    let tables = account.tables
+    let slots = tables.sets.map { RateSlots(frequencies: $0) }
+    for (name, matrix) in account.matrices {
+      let encoded = try RateEncoder.encode(matrix, tables: tables)
+      model.tensors[name] = try StoredRateTensor(
+        name: name, parameters: encoded.parameters, tables: tables, slots: slots[encoded.parameters.set], lanes: HeldBytes(encoded.lanes))
+    }
+    return model
+  }
+
+  // MARK: Levels
+
+  private func makeAccount(bytes: Int, _ parts: [EmbeddingPart]) -> RateAccount {
+    let spec = source.spec
+    var forecasts: [String: RateForecast] = [:], scales: [String: Double] = [:]
+    for linear in spec.layers.enumerated().flatMap({ MatrixGroup.groups(of: $1, layer: $0) }).flatMap(\.linears) {
+      let name = linear.weight.name
+      forecasts[name] = RateForecast(
+        count: linear.outputs * linear.inputs, inputs: linear.inputs, noise: calibration.noise[name] ?? 1)
+      scales[name] = 1 / (calibration.sensitivities.matrices[name] ?? 1).squareRoot()
+    }
+    for part in parts {
+      forecasts[part.spec.name] = part.forecast
+      scales[part.spec.name] = part.scale
+    }
+    return RateAccount(bytes: bytes, forecasts: forecasts, scales: scales)
+  }
+
+  // MARK: Embedding and head
+
+  /// The embedding, and the head where it is another matrix.
+  private func embeddings() throws(LMToolError) -> [EmbeddingPart] {
+    let spec = source.spec
+    var frequencies = [Double](repeating: 0, count: spec.vocabularySize)
+    for token in calibration.windows.tokens { frequencies[Int(token)] += 1 / Double(calibration.windows.tokens.count) }
+    func part(_ tensor: TensorSpec, isHead: Bool, isInput: Bool) throws(LMToolError) -> EmbeddingPart {
+      try EmbeddingPart(tensor, calibration, frequencies: frequencies, damping: options.damping, isHead: isHead, isInput: isInput)
+    }
+    if spec.isTied { return [try part(spec.embedding, isHead: true, isInput: true)] }
+    return [
+      try part(spec.embedding, isHead: false, isInput: true), try part(spec.head.weight, isHead: true, isInput: false),
+    ]
+  }
+
+  /// Quantizes embedding and head; returns the floats of the embedding.
+  private func quantizeEmbedding(_ parts: [EmbeddingPart], _ account: RateAccount) throws(LMToolError) -> [Float] {
+    var result = embedding
+    for part in parts {
+      let name = part.spec.name
+      if let work, work.has(name) {
+        let (matrix, level) = try work.load(name, shape: part.spec.shape)
+        try account.add(name, matrix, level: level)
+      } else {
+        let level = account.level
+        let weights = name == source.spec.embedding.name ? embedding : try LayerMatrices.floats(part.spec, of: source)
+        do throws(LMToolError) {
+          let matrix = try account.quantizer.quantize(
+            weights, rows: part.spec.shape[0], inputs: part.inputs, step: level * part.scale, rowFactors: part.rowFactors)
+          try account.add(name, matrix, level: level)
+          try work?.save(name, matrix, level: level)
+        } catch { throw error.at(name) }
+      }
+      if name == source.spec.embedding.name, let matrix = account.matrices[name] { result = try matrix.dequantized() }
+    }
+    return result
+  }
+}
+
+/// Bytes in memory.
+struct HeldBytes: ByteSource {
+  private let bytes: [UInt8]
+
+  init(_ bytes: [UInt8]) { self.bytes = bytes }
+
+  var count: Int { bytes.count }
+
+  func read(_ range: Range<Int>, into output: UnsafeMutableRawBufferPointer) throws(LMToolError) { output.copyBytes(from: bytes[range]) }
+
+  func discard() {}
+}

@@ -1,0 +1,112 @@
+import Models
+import Quantization
+import Tensors
+
+#if canImport(Glibc)
+  import Glibc
+#else
+  import Darwin
+#endif
+
+/// A folder that keeps every matrix as soon as it is quantized, so that a compression that was interrupted goes on where it was.
+///
+/// It belongs to one model, goal and set of options, which its file `job` names; matrices are whole or not there (`OutputFile`).
+final class RateWork {
+  /// The folder.
+  let path: String
+
+  /// Opens or makes the folder at `path` for a job.
+  ///
+  /// - Throws: `usage` when the folder belongs to another job; `cannotCreate`.
+  init(path: String, job: String) throws(LMToolError) {
+    self.path = path
+    let note = path + "/job"
+    if mkdir(path, 0o755) != 0 {
+      guard errno == EEXIST else { throw LMToolError.system(.cannotCreate, "cannot create the work folder", file: path) }
+      guard access(note, F_OK) == 0 else {
+        throw LMToolError(.usage, "it exists and is no work folder of lmtool; name another with --work-dir", file: path)
+      }
+    }
+    if access(note, F_OK) == 0 {
+      let found = try Self.text(note)
+      guard found == job else {
+        throw LMToolError(
+          .usage, "this work folder belongs to another model, budget or set of options; remove it, or name another with --work-dir",
+          file: path)
+      }
+    } else {
+      let file = try OutputFile(path: note)
+      try file.write(Array(job.utf8))
+      try file.commit()
+    }
+  }
+
+  private static func text(_ path: String) throws(LMToolError) -> String {
+    let file = try MappedFile(path: path)
+    return file.withBytes(0..<file.count) { String(decoding: $0, as: UTF8.self) }
+  }
+
+  /// Where the calibration is kept.
+  var calibration: String { path + "/calibration.safetensors" }
+  /// Whether a calibration is kept.
+  var hasCalibration: Bool { access(calibration, F_OK) == 0 }
+
+  private func file(_ name: String) -> String { path + "/" + name.map { $0 == "/" ? "_" : String($0) }.joined() + ".matrix" }
+
+  /// Whether a matrix is kept.
+  func has(_ name: String) -> Bool { access(file(name), F_OK) == 0 }
+
+  /// Keeps a matrix that was quantized at a level.
+  func save(_ name: String, _ matrix: RateMatrix, level: Double) throws(LMToolError) {
+    var bytes = [matrix.rows, matrix.columns].flatMap { Self.bytes(UInt64($0)) }
+    bytes += Self.bytes(level.bitPattern) + Self.bytes(UInt64(matrix.base.bitPattern))
+    bytes += matrix.rowSteps + matrix.columnSteps + matrix.contexts.rowCodes + matrix.contexts.columnCodes
+    for index in matrix.indices {
+      bytes.append(UInt8(truncatingIfNeeded: index))
+      bytes.append(UInt8(truncatingIfNeeded: index >> 8))
+    }
+    let output = try OutputFile(path: file(name))
+    try output.write(Array(Digest.hex(bytes).utf8) + bytes)
+    try output.commit()
+  }
+
+  /// Reads a matrix that was kept.
+  ///
+  /// - Throws: `badInput` when the file is not what `save` wrote.
+  func load(_ name: String, shape: [Int]) throws(LMToolError) -> (RateMatrix, level: Double) {
+    let file = try MappedFile(path: file(name)), rows = shape[0], columns = shape[1]
+    let size = 64 + 32 + 2 * (rows + columns) + 2 * rows * columns
+    func damaged() -> LMToolError {
+      LMToolError(.badInput, "a kept matrix is damaged; remove the file to have it made again", file: file.path)
+    }
+    guard file.count == size else { throw damaged() }
+    let all = file.withBytes(0..<file.count) { [UInt8]($0) }
+    let bytes = Array(all[64...])
+    guard Array(Digest.hex(bytes).utf8) == Array(all[..<64]) else { throw damaged() }
+    func number(_ at: Int) -> UInt64 { (0..<8).reversed().reduce(UInt64(0)) { $0 << 8 | UInt64(bytes[8 * at + $1]) } }
+    guard number(0) == rows, number(1) == columns else { throw damaged() }
+    var next = 32
+    func take(_ count: Int) -> [UInt8] {
+      defer { next += count }
+      return Array(bytes[next..<next + count])
+    }
+    let rowSteps = take(rows), columnSteps = take(columns)
+    let contexts = RateContexts(rowCodes: take(rows), columnCodes: take(columns))
+    let start = next
+    let indices = (0..<rows * columns).map { (index: Int) -> Int16 in
+      let low = UInt16(bytes[start + 2 * index]), high = UInt16(bytes[start + 2 * index + 1])
+      return Int16(bitPattern: high << 8 | low)
+    }
+    let base = Float(bitPattern: UInt32(truncatingIfNeeded: number(3)))
+    return (
+      RateMatrix(
+        rows: rows, columns: columns, indices: indices, contexts: contexts, base: base, rowSteps: rowSteps, columnSteps: columnSteps),
+      level: Double(bitPattern: number(2))
+    )
+  }
+
+  /// Removes the folder with everything in it: the work is done.
+  func remove() { removeTree(path) }
+
+  private static func bytes(_ value: UInt64) -> [UInt8] { (0..<8).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) } }
+}
