@@ -121,6 +121,7 @@ public struct RateCompressing {
       report = try compress(model, bytes: Int(bits * Double(source.parameterCount) / 8), judge, timer: &timer)
     case .divergence(let target): report = try search(model, target, judge, timer: &timer)
     }
+    report.model = source.path
     report.calibrationTokens = calibration.tokens
     report.parameters = source.parameterCount
     report.vocabularyBefore = source.spec.vocabularySize
