@@ -7,7 +7,7 @@ import Tensors
 ///
 /// Rows matter by how often their token is said and read, but a plain weight by frequency destroys the model: most of the weight is the same
 /// for all rows, and no row counts more than fifty times the mean.
-struct EmbeddingPart {
+package struct EmbeddingPart {
   /// The matrix.
   let spec: TensorSpec
   /// The statistics of what a head multiplies; an embedding that is none has no inputs but itself.
@@ -47,7 +47,11 @@ struct EmbeddingPart {
   }
 
   /// The step of each row at level 1.
-  private static func steps(
+  ///
+  /// - Parameters:
+  ///   - frequencies: how often each token occurs in the calibration text, as a fraction.
+  ///   - deviations: of the inputs of the head.
+  package static func steps(
     _ sensitivities: Sensitivities, frequencies: [Double], deviations: [Double], isHead: Bool, isInput: Bool
   ) -> [Double] {
     let count = Double(max(1, frequencies.count))

@@ -32,6 +32,13 @@ extension LMTool {
     @OptionGroup var goal: GoalArguments
     @Option(help: "How matrices are quantized: rate or grid (default: rate with a goal, grid without or with --scheme).")
     var method: CompressionMethod?
+    @Option(
+      help: ArgumentHelp(
+        """
+        Tokens to keep: auto weighs the bytes of every token against the loss of being without it on the calibration text, all keeps \
+        everything, or a number. For rate mode.
+        """, valueName: "auto|all|n"))
+    var vocab: VocabularyGoal?
     @Option(help: "A tokenizer file or folder to use instead of the model's own.", completion: .file())
     var tokenizer: String?
     @Option(
@@ -48,8 +55,10 @@ extension LMTool {
 
     func validate() throws {
       if isRate, recipe.isGiven { throw ValidationError("--scheme and its companions go with --method grid") }
-      if !isRate, goal.bits != nil || goal.kl != nil || workDir != nil || calibration.isGiven || reportFile.file != nil {
-        throw ValidationError("--bits, --kl, --work-dir, --report and a calibration go with --method rate")
+      let isRateOnly =
+        goal.bits != nil || goal.kl != nil || workDir != nil || vocab != nil || calibration.isGiven || reportFile.file != nil
+      if !isRate, isRateOnly {
+        throw ValidationError("--bits, --kl, --vocab, --work-dir, --report and a calibration go with --method rate")
       }
       if isRate, goal.goal == nil { throw ValidationError("rate mode needs --budget, --bits or --kl") }
     }
@@ -67,7 +76,8 @@ extension LMTool {
       let console = speech.console
       if let file = reportFile.file { try OutputPath.check(file.path, against: source) }
       let (result, verification) = try console.withProgress { (progress) throws(LMToolError) in
-        let compression = RateCompressing(source, to: output, workFolder: workDir, progress: progress)
+        let compression = RateCompressing(
+          source, to: output, vocabulary: vocab ?? .automatic, workFolder: workDir, progress: progress)
         let result = try compression.run(goal, calibration: calibration.options) { console.warn($0) }
         return (result, try Verifying.run(output, budget: result.budget, progress: progress))
       }
