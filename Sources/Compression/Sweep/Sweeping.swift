@@ -54,7 +54,7 @@ public struct Sweeping {
       return other
     }
     let grids: [Step] = [
-      .grid("int8", .int8), .grid("int4 with minimum, int8 embedding", .int4Minimum), .grid("int4, int8 embedding", .int4),
+      .grid("int8", .int8), .grid("int4-min, int8 embedding", .int4Minimum), .grid("int4, int8 embedding", .int4),
       .grid("int4", .int4Embedding),
     ]
     steps = others.map { .gguf($0) } + (hasGrid ? grids : []) + budgets.map { .budget($0) }
