@@ -22,7 +22,7 @@ struct HelpTests {
       ("quantize", ["--output", "--scheme", "--embedding-scheme", "--keep", "--method", "--calibration"]),
       ("calibrate", ["--output", "--text", "--chats", "--tokens", "--window", "--seed", "--json"]),
       ("export", ["--output", "--to", "--dtype", "--tokenizer"]), ("verify", ["--budget", "--json"]),
-      ("compress", ["--output", "--budget", "--scheme", "--json"]),
+      ("compress", ["--output", "--budget", "--scheme", "--report", "--json"]),
       (
         "sweep",
         [

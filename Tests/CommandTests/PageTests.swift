@@ -37,8 +37,8 @@ struct PageTests {
         "model": .string("/models/" + name), "budget": .int(1_000_000), "bytes": .int(900_000), "originalBytes": .int(9_000_000),
         "parameters": .int(3_600_000), "vocabularyBefore": .int(500), "vocabularyAfter": .int(400),
         "vocabularyReason": .string(name),
-        "calibrationTokens": .int(4096), "calibrationSources": .array([.object(["name": .string(name), "windows": .int(8)])]),
-        "level": .double(0.001), "parts": .array([part]), "quality": .array([quality(name, kl: 0.123)]),
+        "calibrationTokens": .int(4096), "level": .double(0.001), "parts": .array([part]),
+        "quality": .array([quality(name, kl: 0.123)]),
         "tensors": .array([
           tensor(name, bits: 2.5, sensitivity: 1e-3), tensor("model.layers.0.mlp.up_proj.weight", bits: 1.25, sensitivity: 1e-6),
           tensor("model.layers.1.mlp.up_proj.weight", bits: 3.75, sensitivity: 0),

@@ -83,6 +83,18 @@ struct SweepTests {
     #expect(scratch.names == ["model.gguf"])
   }
 
+  @Test(arguments: ["a.html", "a.json"]) func compressWritesItsReport(name: String) throws {
+    let words = ["compress", stories, "-o", scratch.path("a.lmz"), "--report", scratch.path(name)]
+    let rate = ["--budget", "200kB", "--text", text, "--tokens", "512", "--window", "64"]
+    #expect(try Outcome(arguments: words + rate).status == 0)
+    let report = String(decoding: try contents(scratch.path(name)), as: UTF8.self)
+    #expect(report.contains(name == "a.html" ? "200000 bytes" : "\"bits_per_byte_after\""))
+    #expect(name == "a.json" || Markup(report).problem == nil)
+    #expect(scratch.names == [name, "a.lmz"])
+    let refused = try Outcome(arguments: words + ["--scheme", "int8-row"])
+    #expect(refused.status == 64 && refused.error.contains("--report"))
+  }
+
   @Test func listsOfBudgetsKeepTheirOrder() throws {
     #expect(try BudgetList(parsing: "80MB, 60MB,1KiB").bytes == [80_000_000, 60_000_000, 1024])
     #expect(try BudgetList(parsing: "123456").bytes == [123_456])

@@ -7,7 +7,8 @@ import Tensors
 
 /// Quantizes a model in rate mode until its matrices take a given number of bytes.
 struct RateModel {
-  private let source: ModelSource
+  /// The model.
+  let source: ModelSource
   private let calibration: Calibration
   private let options: RateOptions
   private let work: RateWork?

@@ -73,8 +73,6 @@ public struct RateReport: Codable, Sendable {
   public var vocabularyReason: String
   /// Tokens of the calibration.
   public var calibrationTokens: Int
-  /// What the windows of the calibration came from.
-  public var calibrationSources: [CalibrationText.Source]?
   /// The one knob: the step of an output whose sensitivity is 1.
   public var level: Double
   /// The parts of the file; their bytes add up to `bytes`.

@@ -32,7 +32,6 @@ public struct Sweeping {
   private let source: ModelSource
   private let measurement: QualityMeasurement
   private let folder: String
-  private let compress: Compression
 
   /// Opens what is given, so that nothing is made in vain.
   ///
@@ -41,23 +40,21 @@ public struct Sweeping {
   ///   - hasGrid: whether to pack the model in grids of 8 and 4 bits too.
   ///   - ggufs: paths of files of other programs.
   ///   - folder: where artifacts of grids go.
-  ///   - compress: makes an artifact for a budget.
   /// - Throws: `usage` for a file of another vocabulary; what opening it throws.
   public init(
     _ source: ModelSource, budgets: [Int], hasGrid: Bool = false, ggufs: [String] = [], measurement: QualityMeasurement,
-    in folder: String, compress: @escaping Compression
+    in folder: String
   ) throws(LMToolError) {
     self.source = source
     self.measurement = measurement
     self.folder = folder
-    self.compress = compress
     let others = try ggufs.map { (path) throws(LMToolError) in
       let other = try ModelSource.open(path)
       try measurement.check(other)
       return other
     }
     let grids: [Step] = [
-      .grid("int8", .int8), .grid("int4 with minimum, int8 embedding", .int4Minimum), .grid("int4, int8 embedding", .int4),
+      .grid("int8", .int8), .grid("int4-min, int8 embedding", .int4Minimum), .grid("int4, int8 embedding", .int4),
       .grid("int4", .int4Embedding),
     ]
     steps = others.map { .gguf($0) } + (hasGrid ? grids : []) + budgets.map { .budget($0) }
@@ -72,10 +69,13 @@ public struct Sweeping {
 
   /// Makes and measures one file.
   ///
+  /// - Parameter compress: makes an artifact for a budget.
   /// - Throws: everything but `usage`, which is a miss: a full disk would end the other steps too, a budget that is too small does not.
-  public func perform(_ step: Step, progress: ProgressConsumer? = nil) throws(LMToolError) -> Outcome {
+  public func perform(
+    _ step: Step, compress: Compression, progress: ProgressConsumer? = nil
+  ) throws(LMToolError) -> Outcome {
     do throws(LMToolError) {
-      return .point(try point(step, progress))
+      return .point(try point(step, compress, progress))
     } catch {
       guard error.code == .usage else { throw error }
       return .miss(.init(label: label(step), reason: error.description))
@@ -90,7 +90,9 @@ public struct Sweeping {
     }
   }
 
-  private func point(_ step: Step, _ progress: ProgressConsumer?) throws(LMToolError) -> SweepReport.Point {
+  private func point(
+    _ step: Step, _ compress: Compression, _ progress: ProgressConsumer?
+  ) throws(LMToolError) -> SweepReport.Point {
     switch step {
     case .gguf(let other): return try point(.gguf, label(step), other, progress)
     case .grid(let label, let recipe):

@@ -22,8 +22,8 @@ extension LMTool {
         that it has seen every file looks better than it is. The model is calibrated once for all budgets.
 
         --grid adds the model in plain 8 and 4 bits, --gguf files of other programs, which must have the same vocabulary. KL tells how \
-        far the next-token probabilities are from the original's, 0 being none; below 0.05 people rarely see a difference, above 1 \
-        little is left. Bits per byte and perplexity tell how well a file predicts the text itself.
+        far the next-token probabilities are from the original's, 0 being not at all; bits per byte and perplexity tell how well a \
+        file predicts the text itself.
 
         A budget that is too small for the model is named in the report and the others go on. Artifacts are removed at the end \
         unless --keep names a folder for them.
@@ -102,11 +102,14 @@ extension LMTool {
           source, texts: evalText, maximumWindows: evalWindows, arithmetic: compute.arithmetic, progress: progress)
       }
       let sweeping = try Sweeping(
-        source, budgets: budgets.bytes, hasGrid: grid, ggufs: gguf, measurement: measurement, in: folder,
-        compress: try compression(of: source, in: folder, on: console))
+        source, budgets: budgets.bytes, hasGrid: grid, ggufs: gguf, measurement: measurement, in: folder)
+      let calibration = try console.withProgress { (progress) throws(LMToolError) in
+        try Calibration.obtain(source, self.calibration.options, progress: progress) { console.warn($0) }
+      }
       var report = sweeping.report(texts: evalText)
       for step in sweeping.steps {
-        let outcome = try console.withProgress { (progress) throws(LMToolError) in try sweeping.perform(step, progress: progress)
+        let outcome = try console.withProgress { (progress) throws(LMToolError) in
+          try sweeping.perform(step, compress: Self.compression(of: source, calibration, in: folder), progress: progress)
         }
         report.add(outcome)
         Self.tell(outcome, on: console)
@@ -115,14 +118,13 @@ extension LMTool {
       return report
     }
 
-    /// What compresses to a budget.
-    private func compression(
-      of source: ModelSource, in folder: String, on console: Console
-    ) throws(LMToolError) -> Sweeping.Compression {
+    /// What compresses to a budget, with one calibration for all.
+    private static func compression(
+      of source: ModelSource, _ calibration: Calibration, in folder: String
+    ) -> Sweeping.Compression {
       { (budget, progress) throws(LMToolError) in
         let path = "\(folder)/budget-\(budget).lmz"
-        _ = try Compressing.run(source, to: path, budget: budget, progress: progress)
-        return (path, nil)
+        return (path, try RateCompressing(source, to: path, progress: progress).run(.bytes(budget), calibration: calibration))
       }
     }
 

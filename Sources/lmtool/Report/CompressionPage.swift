@@ -45,8 +45,7 @@ package struct CompressionPage {
       <section><h2>Quality, before and after</h2>
       \(QualityTable.html(report.quality.map { (label: ModelName.short($0.text), quality: $0) }))\
       <p class="soft">KL is that of the original's next token to the artifact's, in nats: 0 where both expect the same. The 99th \
-      percentile tells how bad the worst of a hundred tokens is. Texts are of other make than what the model was calibrated on unless \
-      their names say otherwise.</p></section>
+      percentile is what only one token in a hundred exceeds.</p></section>
 
       """
   }
@@ -107,9 +106,6 @@ package struct CompressionPage {
   }
 
   private var calibration: HTML {
-    let sources = (report.calibrationSources ?? []).map { source -> [HTML] in
-      ["\(source.name.printable)", "\(source.windows)"]
-    }
     let order = ["calibration", "quantization", "packing", "evaluation"]
     let known = order.filter { report.seconds[$0] != nil }
     let stages = known + report.seconds.keys.filter { !order.contains($0) }.sorted()
@@ -117,7 +113,6 @@ package struct CompressionPage {
     return """
       <section><h2>Calibration and time</h2>
       <p>\(report.calibrationTokens) tokens. The one knob, the step of an output whose sensitivity is 1: \(report.level.scientific).</p>
-      \(sources.isEmpty ? "" : Page.table(["text", "windows"], rows: sources))\
       \(times.isEmpty ? "" : Page.table(["stage", "seconds"], rows: times))</section>
 
       """
