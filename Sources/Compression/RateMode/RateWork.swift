@@ -105,6 +105,9 @@ final class RateWork {
     )
   }
 
+  /// Removes the matrices of these names, where they are kept.
+  func forget(_ names: [String]) { for name in names { removeTree(file(name)) } }
+
   /// Removes the folder with everything in it: the work is done.
   func remove() { removeTree(path) }
 
