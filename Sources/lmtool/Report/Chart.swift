@@ -109,11 +109,11 @@ package struct Chart: Sendable {
   /// The horizontal line with its label, which other labels then avoid.
   private func referenceLine(_ placement: inout LabelPlacement) -> HTML {
     guard let reference, let spot = spot(x.bounds.lowerBound, reference.value) else { return "" }
-    let plot = Self.plot, place = placement.place(reference.label, lineAt: spot.y)
+    let plot = Self.plot
+    let label = placement.place(reference.label, lineAt: spot.y).map { Self.label(reference.label, $0, style: "soft") }
     placement.avoid(from: (plot.left, spot.y), to: (plot.right, spot.y))
     return """
-      <line class="reference" x1="\(plot.left)" y1="\(spot.y)" x2="\(plot.right)" y2="\(spot.y)"/>\
-      <text class="soft" text-anchor="\(place.anchor)" x="\(place.x)" y="\(place.y)">\(reference.label)</text>
+      <line class="reference" x1="\(plot.left)" y1="\(spot.y)" x2="\(plot.right)" y2="\(spot.y)"/>\(label ?? "")
 
       """
   }
@@ -136,11 +136,16 @@ package struct Chart: Sendable {
       for (point, at) in spots {
         let detail = "\(series[index].name), \(point.label.printable): \(x.amount(point.x)), \(y.amount(point.y))"
         marks.append(Self.mark(index, x: at.x, y: at.y, title: detail))
-        let text = String(point.label.printable.prefix(40)), place = placement.place(text, x: at.x, y: at.y)
-        labels.append("<text text-anchor=\"\(place.anchor)\" x=\"\(place.x)\" y=\"\(place.y)\">\(text)</text>\n")
+        // In a crowd a label would be unreadable: the mark tells its name when it is pointed at, and the table has it.
+        let text = String(point.label.printable.prefix(40))
+        if let place = placement.place(text, x: at.x, y: at.y) { labels.append(Self.label(text, place, style: "label")) }
       }
     }
     return HTML(lines + marks + labels)
+  }
+
+  private static func label(_ text: String, _ place: LabelPlacement.Place, style: String) -> HTML {
+    "<text class=\"\(style)\" text-anchor=\"\(place.anchor)\" x=\"\(place.x)\" y=\"\(place.y)\">\(text)</text>\n"
   }
 
   private var legend: HTML {

@@ -43,7 +43,7 @@ struct LabelPlacement {
   }
 
   /// The place of the label of a horizontal line at `y`: above or below it, at its left or right end.
-  mutating func place(_ text: String, lineAt y: Double) -> Place {
+  mutating func place(_ text: String, lineAt y: Double) -> Place? {
     choose(
       text,
       [
@@ -55,8 +55,8 @@ struct LabelPlacement {
   /// The estimated width of a text in pixels.
   static func width(_ text: String) -> Double { 6.7 * Double(text.count) }
 
-  /// The place of the label of the mark at (x, y): right of it where there is room, else left, above or below.
-  mutating func place(_ text: String, x: Double, y: Double) -> Place {
+  /// The place of the label of the mark at (x, y): right of it where there is room, else left, above or below; nil where all is taken.
+  mutating func place(_ text: String, x: Double, y: Double) -> Place? {
     choose(
       text,
       [
@@ -68,13 +68,15 @@ struct LabelPlacement {
       ])
   }
 
-  /// The first place that is free; where none is, the first inside the plot.
-  private mutating func choose(_ text: String, _ places: [Place]) -> Place {
-    let boxes = places.map { Self.box(text, $0) }
-    let index = boxes.indices.first { index in plot.contains(boxes[index]) && !taken.contains { $0.meets(boxes[index]) } }
-    let chosen = index ?? boxes.indices.first { plot.contains(boxes[$0]) } ?? 0
-    taken.append(boxes[chosen])
-    return places[chosen]
+  /// The first place that is free.
+  private mutating func choose(_ text: String, _ places: [Place]) -> Place? {
+    for place in places {
+      let box = Self.box(text, place)
+      guard plot.contains(box), !taken.contains(where: { $0.meets(box) }) else { continue }
+      taken.append(box)
+      return place
+    }
+    return nil
   }
 
   private static func box(_ text: String, _ place: Place) -> Box {
