@@ -52,7 +52,9 @@ public struct RateCompressing {
   /// Calibrates, unless the work folder has a calibration, and compresses.
   ///
   /// - Throws: `usage` when the goal cannot be reached, saying what can; nothing is left behind then.
-  public func run(_ goal: RateGoal, calibration: CalibrationOptions, warn: (String) -> Void = { _ in }) throws(LMToolError) -> RateReport {
+  public func run(_ goal: RateGoal, calibration: CalibrationOptions, warn: (String) -> Void = { _ in }) throws(LMToolError)
+    -> RateReport
+  {
     try OutputPath.check(path, against: source)
     var timer = StageTimer()
     let work = try workFolder.map { (folder) throws(LMToolError) in try RateWork(path: folder, job: try job(goal, calibration)) }
@@ -72,7 +74,8 @@ public struct RateCompressing {
     if vocabulary == .whole { return VocabularyChoice(whole: source, because: "kept whole, as asked") }
     if calibration.file != nil {
       guard vocabulary == .automatic else {
-        throw LMToolError(.usage, "the calibration was made with the whole vocabulary; give the text itself to trim the vocabulary")
+        throw LMToolError(
+          .usage, "the calibration was made with the whole vocabulary; give the text itself to trim the vocabulary")
       }
       return VocabularyChoice(whole: source, because: "kept whole: the calibration that was given was made with it")
     }
@@ -157,7 +160,8 @@ public struct RateCompressing {
     size = try pack(model, result.account, budget: bytes, isTrial: false)
     guard size <= bytes else {
       throw LMToolError(
-        .usage, "the smallest file that was found has \(size) bytes, more than the budget of \(bytes); ask for more", file: source.path)
+        .usage, "the smallest file that was found has \(size) bytes, more than the budget of \(bytes); ask for more",
+        file: source.path)
     }
     timer.finish("packing")
     var report = RateReport(model.source, result.account, bytes: size, originalBytes: originalBytes)
@@ -222,7 +226,8 @@ public struct RateCompressing {
       bytes = next(tried, goal: goal - 0.03)
     }
     guard let best else {
-      throw LMToolError(.usage, "no file keeps the KL below \(target); rate mode cannot come so close to the original", file: source.path)
+      throw LMToolError(
+        .usage, "no file keeps the KL below \(target); rate mode cannot come so close to the original", file: source.path)
     }
     if tried[tried.count - 1].bytes != best.bytes {
       removeTree(path)
@@ -233,7 +238,8 @@ public struct RateCompressing {
 
   private func next(_ tried: [(bytes: Int, logarithm: Double)], goal: Double) -> Int {
     let last = tried[tried.count - 1]
-    var slope = -2.2 * 8 / Double(source.parameterCount)  // octaves of KL for a byte: a bit a weight is worth a factor of 4 and a bit
+    // Octaves of KL for a byte: a bit a weight is worth a factor of 4 and a bit.
+    var slope = -2.2 * 8 / Double(source.parameterCount)
     if tried.count > 1 {
       let other = tried[tried.count - 2]
       let measured = (last.logarithm - other.logarithm) / Double(last.bytes - other.bytes)

@@ -85,7 +85,8 @@ struct RateModel {
     for (name, matrix) in account.matrices {
       let encoded = try RateEncoder.encode(matrix, tables: tables)
       model.tensors[name] = try StoredRateTensor(
-        name: name, parameters: encoded.parameters, tables: tables, slots: slots[encoded.parameters.set], lanes: HeldBytes(encoded.lanes))
+        name: name, parameters: encoded.parameters, tables: tables, slots: slots[encoded.parameters.set],
+        lanes: HeldBytes(encoded.lanes))
     }
     return model
   }
@@ -156,7 +157,9 @@ struct HeldBytes: ByteSource {
 
   var count: Int { bytes.count }
 
-  func read(_ range: Range<Int>, into output: UnsafeMutableRawBufferPointer) throws(LMToolError) { output.copyBytes(from: bytes[range]) }
+  func read(_ range: Range<Int>, into output: UnsafeMutableRawBufferPointer) throws(LMToolError) {
+    output.copyBytes(from: bytes[range])
+  }
 
   func discard() {}
 }
