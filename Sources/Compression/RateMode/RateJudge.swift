@@ -9,13 +9,15 @@ import Tokenizers
 struct RateJudge {
   private let original: ModelSource
   private let tokenizer: Tokenizer?
-  private let text: [UInt8]
+  private let text: EvaluationText
   private let window: Int
 
   init(_ original: ModelSource, windows: TokenWindows) throws(LMToolError) {
     self.original = original
     tokenizer = original.tokenizer == nil ? nil : try original.makeTokenizer()
-    text = tokenizer?.decode(windows.tokens) ?? []
+    // Special tokens in it are meant as such: chats are judged in the format of the model.
+    let bytes = tokenizer?.decode(windows.tokens) ?? []
+    text = EvaluationText([.init([PromptPiece(String(decoding: bytes, as: UTF8.self), isControl: true)])])
     window = windows.length
   }
 
