@@ -84,6 +84,8 @@ let package = Package(
         "Compression", "Inference", "Artifacts", "Models", "Checkpoints", "Quantization", "Tokenizers", "Tensors", "Kernels",
         collections,
       ]),
-    tests("CommandTests", imports: ["lmtool", "Checkpoints", "Tensors", "Kernels", collections], besides: ["Snapshots"]),
+    tests(
+      "CommandTests", imports: ["lmtool", "Compression", "Checkpoints", "Tensors", "Kernels", collections],
+      besides: ["Snapshots"]),
   ]
 )

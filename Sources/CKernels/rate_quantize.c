@@ -38,8 +38,7 @@ static float cost_of(const cost_table *costs, int odd_state, int index) {
 // Compares the nearest index of the parity with its neighbour of the same parity on the side of zero, which is cheaper.
 static choice choose(float target, int odd_state, int parity, const cost_table *costs) {
   const float magnitude = fabsf(target), place = odd_state ? (magnitude + 1) * 0.5f : magnitude * 0.5f;
-  const float limit = LMK_RATE_LARGEST - 1;
-  const float pairs = ((place < limit ? place : limit) - (float)parity) * 0.5f;
+  const float pairs = (place - (float)parity) * 0.5f;
   const int sign = target < 0 ? -1 : 1;
   const int nearest = 2 * (int)(pairs + 0.5f) + parity;
   choice best = {INFINITY, 0};
@@ -98,6 +97,7 @@ static cost_table costs_of(const lmk_rate_plan *plan, int codes) {
   return (cost_table){plan->costs + (size_t)plan->models[bounded] * 4 * LMK_RATE_SPAN, plan->shifts[bounded]};
 }
 
+// Quantizes column j from `state` on; returns the state in which it ends, negative when a target is out of reach.
 static int quantize_next(const lmk_rate_plan *plan, const lmk_rate_lane *lane, size_t j, int state, const float *targets, float *errors) {
   float scaled[LMK_LANE];
   cost_table costs[LMK_LANE];
@@ -105,6 +105,7 @@ static int quantize_next(const lmk_rate_plan *plan, const lmk_rate_lane *lane, s
   for (size_t i = 0; i < lane->rows; i++) {
     costs[i] = costs_of(plan, lane->row_codes[i] + plan->column_codes[j]);
     scaled[i] = targets[j * LMK_LANE + i] / (plan->steps[j] * lane->steps[i]);
+    if (!(fabsf(scaled[i]) <= LMK_RATE_REACH)) return -1;
   }
   state = quantize_column(scaled, lane->rows, state, costs, indices, values);
   for (size_t i = 0; i < lane->rows; i++) {
@@ -115,7 +116,7 @@ static int quantize_next(const lmk_rate_plan *plan, const lmk_rate_lane *lane, s
   return state;
 }
 
-void lmk_rate_quantize(const lmk_rate_plan *plan, const lmk_rate_lane *lane, float *scratch) {
+int lmk_rate_quantize(const lmk_rate_plan *plan, const lmk_rate_lane *lane, float *scratch) {
   const size_t columns = plan->columns;
   float *targets = scratch, *errors = scratch + columns * LMK_LANE;
   memset(scratch, 0, lmk_rate_scratch(columns) * sizeof *scratch);
@@ -126,8 +127,10 @@ void lmk_rate_quantize(const lmk_rate_plan *plan, const lmk_rate_lane *lane, flo
     const size_t last = columns - first < BLOCK ? columns : first + BLOCK;
     for (size_t j = first; j < last; j++) {
       state = quantize_next(plan, lane, j, state, targets, errors);
+      if (state < 0) return 0;
       lmk_rate_feedback(plan, j + 1, last, j, j + 1, errors, targets);
     }
     lmk_rate_feedback(plan, last, columns, first, last, errors, targets);
   }
+  return 1;
 }

@@ -1,4 +1,5 @@
 import CKernels
+import Synchronization
 
 /// Quantizes the rows of a matrix to integers along a trellis, with the errors of columns fed back into later ones (`rate_quantize.h`).
 public struct TrellisQuantizer: Sendable {
@@ -45,19 +46,23 @@ public struct TrellisQuantizer: Sendable {
   }
 
   /// The indices [rows, columns] of `weights` [rows, columns]; each row has a factor on all its steps and a context code.
-  public func quantize(_ weights: UnsafePointer<Float>, rowSteps: [Float], rowCodes: [UInt8]) -> [Int16] {
+  ///
+  /// - Returns: nil when a weight, or what feedback makes of it, is so many steps large that its index does not fit, or no number.
+  public func quantize(_ weights: UnsafePointer<Float>, rowSteps: [Float], rowCodes: [UInt8]) -> [Int16]? {
     let rows = rowSteps.count, columns = columnSteps.count
     precondition(rowCodes.count == rows, "a code for each row")
-    return [Int16](unsafeUninitializedCapacity: rows * columns) { indices, count in
-      quantize(weights, rowSteps, rowCodes, indices.baseAddress!)
-      count = rows * columns
+    var fits = false
+    let indices = [Int16](unsafeUninitializedCapacity: rows * columns) { indices, count in
+      fits = quantize(weights, rowSteps, rowCodes, indices.baseAddress!)
+      count = fits ? rows * columns : 0
     }
+    return fits ? indices : nil
   }
 
   private func quantize(
     _ weights: UnsafePointer<Float>, _ rowSteps: [Float], _ rowCodes: [UInt8], _ indices: UnsafeMutablePointer<Int16>
-  ) {
-    let rows = rowSteps.count, columns = columnSteps.count
+  ) -> Bool {
+    let rows = rowSteps.count, columns = columnSteps.count, fits = Atomic(true)
     nonisolated(unsafe) let weights = weights, indices = indices
     withPlan { plan in
       nonisolated(unsafe) let plan = plan
@@ -70,11 +75,14 @@ public struct TrellisQuantizer: Sendable {
             var work = lmk_rate_lane(
               rows: min(Self.lane, rows - first), weights: weights + at, steps: steps.baseAddress! + first,
               row_codes: codes.baseAddress! + first, indices: indices + at)
-            lmk_rate_quantize(plan, &work, scratch.assumingMemoryBound(to: Float.self))
+            if lmk_rate_quantize(plan, &work, scratch.assumingMemoryBound(to: Float.self)) == 0 {
+              fits.store(false, ordering: .relaxed)
+            }
           }
         }
       }
     }
+    return fits.load(ordering: .relaxed)
   }
 
   private func withPlan(_ body: (UnsafePointer<lmk_rate_plan>) -> Void) {

@@ -17,7 +17,7 @@ public enum BinaryLogarithm {
   /// log2(x) in units of 1/65536, rounded down.
   ///
   /// - Precondition: x is at least 1.
-  static func fixed(_ x: Int) -> Int {
+  package static func fixed(_ x: Int) -> Int {
     precondition(x >= 1, "there is no logarithm of \(x)")
     let exponent = Int.bitWidth - 1 - x.leadingZeroBitCount
     var result = exponent

@@ -50,14 +50,20 @@ public struct RateQuantizer: Sendable {
     precondition(weights.count == rows * columns, "a weight for each element")
     let deviations = inputs.deviations.map { max($0, 1e-30) }
     let middle = ((deviations.min() ?? 1) * (deviations.max() ?? 1)).squareRoot()
-    let columnSteps = deviations.map { RateSteps.code(nearest: Float(middle / $0)) ?? RateSteps.one }
+    let largest = Self.largest(weights, rows: rows, columns: columns, factors: rowFactors)
+    let columnSteps = zip(deviations, largest).map { deviation, largest in
+      // Steps so fine that values would not fit gain nothing: the largest weight is within a part in 16,000 already.
+      RateSteps.code(nearest: Float(max(middle / deviation, middle * largest / (step * Self.largestValue)))) ?? RateSteps.one
+    }
     let rowSteps = (0..<rows).map { row in rowFactors.flatMap { RateSteps.code(nearest: Float($0[row])) } ?? RateSteps.one }
     let base = Float(step / middle)
     let steps = RateSteps(base: base, rowCodes: rowSteps, columnCodes: columnSteps)
-    func matrix(_ contexts: RateContexts) -> RateMatrix {
+    func matrix(_ contexts: RateContexts) throws(LMToolError) -> RateMatrix {
       let trellis = TrellisQuantizer(
         feedback: inputs.feedback, columnSteps: steps.columns, columnCodes: contexts.columnCodes, costs: costs)
-      let indices = trellis.quantize(weights, rowSteps: steps.rows, rowCodes: contexts.rowCodes)
+      guard let indices = trellis.quantize(weights, rowSteps: steps.rows, rowCodes: contexts.rowCodes) else {
+        throw RateMatrix.tooLarge
+      }
       return RateMatrix(
         rows: rows, columns: columns, indices: indices, contexts: contexts, base: base, rowSteps: rowSteps,
         columnSteps: columnSteps)
@@ -65,6 +71,19 @@ public struct RateQuantizer: Sendable {
     // The first choice only tells how large the values of each row and column are, feedback included.
     let first = try matrix(Self.foreseen(weights, rows: rows, steps: steps)).withMeasuredContexts()
     return try matrix(first.contexts).withMeasuredContexts()
+  }
+
+  /// The values that the largest weights of a column are kept to; feedback may add to it.
+  private static let largestValue = 8000.0
+
+  /// The largest magnitude in each column, rows beside their factors.
+  private static func largest(_ weights: [Float], rows: Int, columns: Int, factors: [Double]?) -> [Double] {
+    var largest = [Float](repeating: 0, count: columns)
+    for row in 0..<rows {
+      let inverse = factors.map { Float(1 / $0[row]) } ?? 1
+      for column in 0..<columns { largest[column] = max(largest[column], abs(weights[row * columns + column]) * inverse) }
+    }
+    return largest.map(Double.init)
   }
 
   /// The contexts for the weights as they are.

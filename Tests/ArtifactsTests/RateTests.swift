@@ -60,7 +60,7 @@ struct RateTests {
     let artifact = try Artifact(path: path)
     let writer = try ArtifactWriter(path: scratch.path("copy.lmz"))
     for tensor in artifact.tensors {
-      if let rate = tensor as? any RateTensorReader {
+      if let rate = tensor as? any EncodedRateTensorReader {
         try writer.add(tensor.name, try rate.readEncoded(), tables: rate.tables)
       } else {
         try writer.add(tensor, as: .f32)

@@ -22,7 +22,14 @@ struct HelpTests {
       ("quantize", ["--output", "--scheme", "--embedding-scheme", "--keep", "--method", "--calibration"]),
       ("calibrate", ["--output", "--text", "--chats", "--tokens", "--own-samples", "--window", "--seed", "--json"]),
       ("export", ["--output", "--to", "--dtype", "--tokenizer"]), ("verify", ["--budget", "--json"]),
-      ("compress", ["--output", "--budget", "--scheme", "--json"]),
+      ("compress", ["--output", "--budget", "--scheme", "--report", "--json"]),
+      (
+        "sweep",
+        [
+          "--budgets", "--eval-text", "--eval-windows", "--grid", "--gguf", "--keep", "--output", "--calibration", "--text",
+          "--json",
+        ]
+      ),
       (
         "run",
         [

@@ -30,6 +30,9 @@ static const struct {
     {"half", check_half},
     {"grid_quantize", check_grid_quantize},
     {"rans", check_rans},
+    {"factor", check_factor},
+    {"rate_feedback", check_rate_feedback},
+    {"rate_quantize", check_rate_quantize},
 };
 
 enum { KERNELS = sizeof kernels / sizeof *kernels, MOST_SHOWN = 5 };

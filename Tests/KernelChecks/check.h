@@ -49,3 +49,6 @@ void check_add(void);
 void check_half(void);
 void check_grid_quantize(void);
 void check_rans(void);
+void check_factor(void);
+void check_rate_feedback(void);
+void check_rate_quantize(void);

@@ -8,6 +8,7 @@ enum {
   LMK_LANE = 64,             // rows that share a path of the trellis
   LMK_RATE_SPAN = 64,        // high parts of an index with a cost are -64...63; those beyond cost as much as the last
   LMK_RATE_LARGEST = 16383,  // the largest magnitude of an index
+  LMK_RATE_REACH = 2 * LMK_RATE_LARGEST - 3,  // targets lie within so many steps of 0: every index that comes into question fits
 };
 
 // What all lanes of a matrix share. The class of an element is (row code + column code - 128) / 2, within 0..<classes.
@@ -34,5 +35,5 @@ typedef struct {
 // Floats of scratch, aligned to 64 bytes, for a matrix of so many columns.
 size_t lmk_rate_scratch(size_t columns);
 
-// Chooses indices.
-void lmk_rate_quantize(const lmk_rate_plan *plan, const lmk_rate_lane *lane, float *scratch);
+// Chooses indices. Returns 0, with indices that are of no use, when a target, feedback included, is out of reach or no number.
+int lmk_rate_quantize(const lmk_rate_plan *plan, const lmk_rate_lane *lane, float *scratch);

@@ -25,7 +25,7 @@ final class FeedbackQuantizing: LayerwiseVisitor {
     guard let moments else { return }
     try moments.checkFinite(group)
     let order = moments.largestFirst
-    let feedback = moments.factor(damping: Self.damping, order: order).feedback()
+    let feedback = try moments.factor(damping: Self.damping, order: order).feedback()
     for linear in group.linears {
       guard let scheme = recipe.scheme(of: linear.weight) else { continue }
       let quantizer = ErrorFeedback(scheme, order: order, feedback: feedback)

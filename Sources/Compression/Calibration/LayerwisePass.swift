@@ -4,16 +4,16 @@ import Models
 import Tensors
 
 /// Matrices of a layer that read the same input.
-struct MatrixGroup: Sendable {
+package struct MatrixGroup: Sendable {
   /// The layer, counted from 0.
-  var layer: Int
+  package var layer: Int
   /// Which of the inputs of the layer it reads.
-  var kind: Kind
+  package var kind: Kind
   /// The matrices.
-  var linears: [LinearSpec]
+  package var linears: [LinearSpec]
 
   /// The inputs of a layer, in the order of computation.
-  enum Kind: String, Sendable, CaseIterable, Codable {
+  package enum Kind: String, Sendable, CaseIterable, Codable {
     case attentionInput = "attention_input"
     case attentionOutput = "attention_output"
     case mlpInput = "mlp_input"
@@ -21,10 +21,10 @@ struct MatrixGroup: Sendable {
   }
 
   /// Elements of the input.
-  var inputs: Int { linears[0].inputs }
+  package var inputs: Int { linears[0].inputs }
 
   /// The groups of a layer, in the order of computation.
-  static func groups(of spec: LayerSpec, layer: Int) -> [MatrixGroup] {
+  package static func groups(of spec: LayerSpec, layer: Int) -> [MatrixGroup] {
     let attention = spec.attention, mlp = spec.mlp
     return [
       MatrixGroup(layer: layer, kind: .attentionInput, linears: [attention.query, attention.key, attention.value]),
@@ -36,7 +36,7 @@ struct MatrixGroup: Sendable {
 }
 
 /// What happens at the matrices of a layerwise pass.
-protocol LayerwiseVisitor: AnyObject {
+package protocol LayerwiseVisitor: AnyObject {
   /// Whether the moments of the inputs of these matrices are wanted.
   func wantsMoments(of group: MatrixGroup) -> Bool
 
@@ -46,16 +46,16 @@ protocol LayerwiseVisitor: AnyObject {
 
 /// A model run over a calibration text layer by layer: all tokens pass a layer before any sees the next, so that only one layer is in
 /// memory and its matrices can be replaced, knowing their inputs, before the text goes on. An original may run beside it.
-final class LayerwisePass {
+package final class LayerwisePass {
   private let source: ModelSource
   private let windows: TokenWindows
   /// The model whose matrices are replaced.
-  let path: ResidualPath
+  package let path: ResidualPath
   private let original: ResidualPath?
   private let batch: Int
 
   /// A pass that begins with the embedding [vocabulary, width], and beside it with that of the original where there is one.
-  init(_ source: ModelSource, windows: TokenWindows, embedding: [Float], original: [Float]? = nil) {
+  package init(_ source: ModelSource, windows: TokenWindows, embedding: [Float], original: [Float]? = nil) {
     self.source = source
     self.windows = windows
     path = ResidualPath(source.spec, windows: windows)
@@ -69,7 +69,7 @@ final class LayerwisePass {
   }
 
   /// Runs all layers.
-  func run(_ visitor: any LayerwiseVisitor, progress: ProgressConsumer? = nil) throws(LMToolError) {
+  package func run(_ visitor: any LayerwiseVisitor, progress: ProgressConsumer? = nil) throws(LMToolError) {
     let layers = source.spec.layers
     for (index, layer) in layers.enumerated() {
       try run(layer, index: index, visitor)

@@ -21,7 +21,7 @@ final class MomentCollector: LayerwiseVisitor {
     let mean = moments.mean
     try writer?.write(mean, size: moments.size)
     effectiveRanks.append(Self.effectiveRank(mean, size: moments.size))
-    let deviations = moments.factor(damping: ExpectedNoise.damping).deviations
+    let deviations = try moments.factor(damping: ExpectedNoise.damping).deviations
     for linear in group.linears {
       variances[linear.weight.name] = ExpectedNoise.variance(of: matrices[linear.weight], deviations: deviations)
     }
@@ -38,11 +38,10 @@ final class MomentCollector: LayerwiseVisitor {
 extension Moments {
   /// Refuses the moments of inputs that are not finite, or so large that their squares are not (MODEL-5).
   func checkFinite(_ group: MatrixGroup) throws(LMToolError) {
-    guard own.allSatisfy(\.isFinite) else {
-      throw LMToolError(
-        .badInput, "what enters it on the calibration text is not finite; the model is broken",
-        at: .tensor(group.linears[0].weight.name),
-        rule: "MODEL-5")
+    guard own.allSatisfy(\.isFinite), difference.allSatisfy(\.isFinite) else {
+      var error = Self.notFinite
+      error.place = .tensor(group.linears[0].weight.name)
+      throw error
     }
   }
 }

@@ -3,11 +3,11 @@ import Kernels
 import Models
 
 /// One model on its way through a calibration text: the residual stream of all tokens, and what a layer makes of it.
-final class ResidualPath {
+package final class ResidualPath {
   /// Tokens of all windows.
-  let tokens: Int
+  package let tokens: Int
   /// [tokens, width].
-  let residual: UnsafeMutablePointer<Float>
+  package let residual: UnsafeMutablePointer<Float>
   /// [tokens, inputs] of the matrix that comes next, which are kept for all tokens: outputs of attention, or channels of the MLP.
   let channels: UnsafeMutablePointer<Float>
   private let width: Int

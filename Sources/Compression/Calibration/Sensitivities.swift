@@ -5,20 +5,23 @@ import Tensors
 
 /// How much the loss of the whole model moves when the outputs of a matrix do: mean squared gradients, measured end to end. With noise
 /// of variance v on each of n outputs, KL(original ‖ disturbed) is about n · v · sensitivity / 2 nats a token.
-struct Sensitivities: Sendable, Equatable {
+package struct Sensitivities: Sendable, Equatable {
   /// Of each matrix, by tensor name: for an element of its output.
-  var matrices: [String: Double] = [:]
+  package var matrices: [String: Double] = [:]
   /// For an element of the embedding of an input token.
-  var embedding = 0.0
+  package var embedding = 0.0
   /// For a logit, by token: the mean of p (1 - p).
-  var logits: [Float] = []
+  package var logits: [Float] = []
+
+  /// Of nothing yet.
+  package init() {}
 }
 
 /// Measures sensitivities: adds noise, as large as quantization would make it, to the outputs of one matrix at a time, and compares what
 /// the model says with what it says without.
 ///
 /// All disturbed copies pass a layer before any sees the next: a layer is read once, and only the copies are held.
-final class SensitivityProbe {
+package final class SensitivityProbe {
   /// One copy of the residual stream, disturbed somewhere.
   private struct Copy {
     /// Where, by tensor name.
@@ -40,7 +43,7 @@ final class SensitivityProbe {
   private static let embeddingNoise = 0.05
 
   /// A probe over `windows`, a few hundred tokens.
-  init(_ source: ModelSource, windows: TokenWindows) throws(LMToolError) {
+  package init(_ source: ModelSource, windows: TokenWindows) throws(LMToolError) {
     self.source = source
     self.windows = windows
     width = source.spec.width
@@ -55,7 +58,7 @@ final class SensitivityProbe {
   }
 
   /// The sensitivities, given the variance of the noise for each matrix.
-  func measure(variances: [String: Double], progress: ProgressConsumer? = nil) throws(LMToolError) -> Sensitivities {
+  package func measure(variances: [String: Double], progress: ProgressConsumer? = nil) throws(LMToolError) -> Sensitivities {
     let layers = source.spec.layers
     for (index, spec) in layers.enumerated() {
       let matrices = try LayerMatrices(spec, of: source)

@@ -1,12 +1,13 @@
 import Kernels
 import Models
 import Quantization
+import Tensors
 
 /// An embedding, a head, or both in one: what its rows are quantized with.
 ///
 /// Rows matter by how often their token is said and read, but a plain weight by frequency destroys the model: most of the weight is the same
 /// for all rows, and no row counts more than fifty times the mean.
-struct EmbeddingPart {
+package struct EmbeddingPart {
   /// The matrix.
   let spec: TensorSpec
   /// The statistics of what a head multiplies; an embedding that is none has no inputs but itself.
@@ -25,11 +26,11 @@ struct EmbeddingPart {
 
   init(
     _ spec: TensorSpec, _ calibration: Calibration, frequencies: [Double], damping: Double, isHead: Bool, isInput: Bool
-  ) {
+  ) throws(LMToolError) {
     self.spec = spec
     let rows = spec.shape[0], columns = spec.shape[1]
     if isHead {
-      inputs = RateQuantizer.Inputs(Moments.factor(calibration.headMoment, size: columns, damping: damping))
+      inputs = RateQuantizer.Inputs(try Moments.factor(calibration.headMoment, size: columns, damping: damping))
     } else {
       inputs = RateQuantizer.Inputs(
         deviations: [Double](repeating: 1, count: columns), feedback: [Float](repeating: 0, count: columns * columns))
@@ -46,7 +47,11 @@ struct EmbeddingPart {
   }
 
   /// The step of each row at level 1.
-  private static func steps(
+  ///
+  /// - Parameters:
+  ///   - frequencies: how often each token occurs in the calibration text, as a fraction.
+  ///   - deviations: of the inputs of the head.
+  package static func steps(
     _ sensitivities: Sensitivities, frequencies: [Double], deviations: [Double], isHead: Bool, isInput: Bool
   ) -> [Double] {
     let count = Double(max(1, frequencies.count))

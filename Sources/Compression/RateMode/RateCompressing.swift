@@ -24,6 +24,7 @@ public struct RateCompressing {
   private let path: String
   private let options: RateOptions
   private let workFolder: String?
+  private let vocabulary: VocabularyGoal
   private let progress: ProgressConsumer?
 
   /// Windows of the calibration text that are kept aside to judge the result by.
@@ -33,14 +34,17 @@ public struct RateCompressing {
 
   /// A compression of `source` into the file `path`.
   ///
-  /// - Parameter workFolder: a folder that keeps what is done, to go on after an interruption.
+  /// - Parameters:
+  ///   - vocabulary: how many tokens to keep.
+  ///   - workFolder: a folder that keeps what is done, to go on after an interruption.
   public init(
-    _ source: ModelSource, to path: String, options: RateOptions = RateOptions(), workFolder: String? = nil,
-    progress: ProgressConsumer? = nil
+    _ source: ModelSource, to path: String, options: RateOptions = RateOptions(), vocabulary: VocabularyGoal = .automatic,
+    workFolder: String? = nil, progress: ProgressConsumer? = nil
   ) {
     self.source = source
     self.path = path
     self.options = options
+    self.vocabulary = vocabulary
     self.workFolder = workFolder
     self.progress = progress
   }
@@ -52,34 +56,64 @@ public struct RateCompressing {
     try OutputPath.check(path, against: source)
     var timer = StageTimer()
     let work = try workFolder.map { (folder) throws(LMToolError) in try RateWork(path: folder, job: try job(goal, calibration)) }
+    let choice = try choose(goal, calibration)
     let made: Calibration
     if let work, work.hasCalibration {
-      made = try Calibration(file: work.calibration, for: source)
+      made = try Calibration(file: work.calibration, for: choice.source)
     } else {
-      made = try Calibration.obtain(source, calibration, savingTo: work?.calibration, progress: progress, warn: warn)
+      made = try Calibration.obtain(choice.source, calibration, savingTo: work?.calibration, progress: progress, warn: warn)
     }
     timer.finish("calibration")
-    return try run(goal, calibration: made, work: work, timer: &timer)
+    return try run(goal, choice, calibration: made, work: work, timer: &timer)
+  }
+
+  /// The vocabulary, before anything else: the calibration is made with it.
+  private func choose(_ goal: RateGoal, _ calibration: CalibrationOptions) throws(LMToolError) -> VocabularyChoice {
+    if vocabulary == .whole { return VocabularyChoice(whole: source, because: "kept whole, as asked") }
+    if calibration.file != nil {
+      guard vocabulary == .automatic else {
+        throw LMToolError(.usage, "the calibration was made with the whole vocabulary; give the text itself to trim the vocabulary")
+      }
+      return VocabularyChoice(whole: source, because: "kept whole: the calibration that was given was made with it")
+    }
+    guard !calibration.isOwnSamples else {
+      guard case .tokens(let size) = vocabulary else {
+        return VocabularyChoice(whole: source, because: "kept whole: only a text of the user's tells which tokens nobody needs")
+      }
+      return try VocabularyChoice(source, .tokens(size), budget: source.parameterCount / 4, tokens: [], progress: progress)
+    }
+    let text = try CalibrationText(source, calibration, progress: progress)
+    return try VocabularyChoice(source, vocabulary, budget: bytes(of: goal), tokens: text.windows.tokens, progress: progress)
+  }
+
+  /// The bytes of a goal, for what must be decided before they are known.
+  private func bytes(of goal: RateGoal) -> Int {
+    switch goal {
+    case .bytes(let bytes): bytes
+    case .bits(let bits): Int(bits * Double(source.parameterCount) / 8)
+    case .divergence: Int(2.5 * Double(source.parameterCount) / 8)
+    }
   }
 
   /// What a work folder is for.
   private func job(_ goal: RateGoal, _ calibration: CalibrationOptions) throws(LMToolError) -> String {
-    "lmtool \(Exporting.version)\nmodel \(try ModelFingerprint.of(source))\ngoal \(goal)\noptions \(options)\ncalibration \(calibration)\n"
+    "lmtool \(Exporting.version)\nmodel \(try ModelFingerprint.of(source))\ngoal \(goal)\noptions \(options)\nvocabulary \(vocabulary)\ncalibration \(calibration)\n"
   }
 
   /// Compresses with a calibration that is there already.
   public func run(_ goal: RateGoal, calibration: Calibration) throws(LMToolError) -> RateReport {
     var timer = StageTimer()
     try OutputPath.check(path, against: source)
-    return try run(goal, calibration: calibration, work: nil, timer: &timer)
+    let choice = VocabularyChoice(whole: source, because: "kept whole: the calibration was made with it")
+    return try run(goal, choice, calibration: calibration, work: nil, timer: &timer)
   }
 
   private func run(
-    _ goal: RateGoal, calibration: Calibration, work: RateWork?, timer: inout StageTimer
+    _ goal: RateGoal, _ choice: VocabularyChoice, calibration: Calibration, work: RateWork?, timer: inout StageTimer
   ) throws(LMToolError) -> RateReport {
     let (kept, aside) = calibration.split(heldOut: Self.heldOutWindows)
-    let model = try RateModel(source, kept, options: options, work: work)
-    let judge = try RateJudge(source, windows: aside)
+    let model = try RateModel(choice.source, kept, options: options, work: work)
+    let judge = try RateJudge(source, windows: aside, tokenizedBy: choice.source)
     var report: RateReport
     switch goal {
     case .bytes(let bytes): report = try compress(model, bytes: bytes, judge, timer: &timer)
@@ -87,7 +121,11 @@ public struct RateCompressing {
       report = try compress(model, bytes: Int(bits * Double(source.parameterCount) / 8), judge, timer: &timer)
     case .divergence(let target): report = try search(model, target, judge, timer: &timer)
     }
+    report.model = source.path
     report.calibrationTokens = calibration.tokens
+    report.parameters = source.parameterCount
+    report.vocabularyBefore = source.spec.vocabularySize
+    report.vocabularyReason = choice.reason
     report.seconds = timer.seconds
     work?.remove()
     return report
@@ -98,7 +136,7 @@ public struct RateCompressing {
   private func compress(
     _ model: RateModel, bytes: Int, _ judge: RateJudge, timer: inout StageTimer
   ) throws(LMToolError) -> RateReport {
-    let overhead = try fixedBytes()
+    let overhead = fixedBytes(model.source)
     let least = leastBytes(overhead: overhead)
     guard bytes >= least else {
       throw LMToolError(
@@ -110,7 +148,7 @@ public struct RateCompressing {
     timer.finish("quantization")
     let size = try fit(model, result, budget: bytes)
     timer.finish("packing")
-    var report = makeReport(result.account, bytes: size)
+    var report = RateReport(model.source, result.account, bytes: size, originalBytes: originalBytes)
     report.budget = bytes
     report.quality = [try judge.judge(try model.model(result.account), progress: progress)]
     timer.finish("evaluation")
@@ -147,7 +185,7 @@ public struct RateCompressing {
   }
 
   /// Bytes of the file besides the matrices: tokenizer, norms, manifest, contexts.
-  private func fixedBytes() throws(LMToolError) -> Int {
+  private func fixedBytes(_ source: ModelSource) -> Int {
     let tokenizer = source.tokenizer.map { $0.serialized().count * 47 / 100 } ?? 0
     let vectors = source.tensors.values.filter { $0.shape.count != 2 }.reduce(0) { $0 + 2 * $1.count }
     let contexts = source.tensors.values.filter { $0.shape.count == 2 }
@@ -170,7 +208,7 @@ public struct RateCompressing {
     let goal = BinaryLogarithm.approximate(target)
     for _ in 0..<5 {
       removeTree(path)
-      let report = try compress(model, bytes: max(bytes, leastBytes(overhead: try fixedBytes())), judge, timer: &timer)
+      let report = try compress(model, bytes: max(bytes, leastBytes(overhead: fixedBytes(model.source))), judge, timer: &timer)
       let found = max(report.quality[0].divergence, 1e-9)
       tried.append((report.bytes, BinaryLogarithm.approximate(found)))
       if found <= target, report.bytes < best?.bytes ?? Int.max { best = (report.bytes, report) }
@@ -198,12 +236,7 @@ public struct RateCompressing {
     return max(1, last.bytes + Int((goal - last.logarithm) / slope))
   }
 
-  // MARK: The report
-
-  private func makeReport(_ account: RateAccount, bytes: Int) -> RateReport {
-    RateReport(
-      source, account, bytes: bytes, originalBytes: Exporting.provenance(of: source).reduce(0) { $0 + $1.size })
-  }
+  private var originalBytes: Int { source.files.reduce(0) { $0 + $1.count } }
 }
 
 /// Seconds of stages.

@@ -12,13 +12,21 @@ struct RateJudge {
   private let text: EvaluationText
   private let window: Int
 
-  init(_ original: ModelSource, windows: TokenWindows) throws(LMToolError) {
+  private let splits: TokenSplits?
+
+  /// Judges by `windows`, whose tokens are those of `trimmed`, the original or what its vocabulary was trimmed to.
+  init(_ original: ModelSource, windows: TokenWindows, tokenizedBy trimmed: ModelSource) throws(LMToolError) {
     self.original = original
-    tokenizer = original.tokenizer == nil ? nil : try original.makeTokenizer()
+    tokenizer = trimmed.tokenizer == nil ? nil : try trimmed.makeTokenizer()
     // Special tokens in it are meant as such: chats are judged in the format of the model.
     let bytes = tokenizer?.decode(windows.tokens) ?? []
     text = EvaluationText([.init([PromptPiece(String(decoding: bytes, as: UTF8.self), isControl: true)])])
     window = windows.length
+    if trimmed.spec.vocabularySize != original.spec.vocabularySize, let tokenizer {
+      splits = try TokenSplits(of: try original.makeTokenizer(), in: tokenizer)
+    } else {
+      splits = nil
+    }
   }
 
   /// The quality of a model.
@@ -27,12 +35,17 @@ struct RateJudge {
       throw LMToolError(.missingInput, "the model has no tokenizer, so its quality cannot be measured", file: original.path)
     }
     let evaluation = try Evaluation(EvaluationOptions(window: window), tokenizer: tokenizer)
-    let result = try evaluation.score(
-      try Transformer(model), on: text, against: try Transformer(original, arithmetic: .float), progress: progress)
+    let compressed = try Transformer(model), original = try Transformer(original, arithmetic: .float)
+    let result: EvaluationResult
+    if let splits {
+      result = try evaluation.score(compressed, on: text, against: original, splits: splits, progress: progress)
+    } else {
+      result = try evaluation.score(compressed, on: text, against: original, progress: progress)
+    }
     let before = result.otherPerplexity ?? 1, ratio = result.perplexity / before
     let bits = BinaryLogarithm.approximate(max(ratio, 1e-30)) * Double(result.tokens) / Double(max(1, result.bytes))
     return RateReport.Quality(
-      text: "held-out calibration", tokens: result.tokens, bitsPerByteBefore: result.bitsPerByte - bits,
+      text: "held-out calibration", tokens: result.tokens, bitsPerByteBefore: result.otherBitsPerByte ?? result.bitsPerByte - bits,
       bitsPerByteAfter: result.bitsPerByte, perplexityBefore: before, perplexityAfter: result.perplexity,
       divergence: result.klMean ?? 0, divergence99: result.kl99 ?? 0, topAgreement: result.topAgreement ?? 0)
   }

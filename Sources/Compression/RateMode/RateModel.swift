@@ -7,7 +7,8 @@ import Tensors
 
 /// Quantizes a model in rate mode until its matrices take a given number of bytes.
 struct RateModel {
-  private let source: ModelSource
+  /// The model.
+  let source: ModelSource
   private let calibration: Calibration
   private let options: RateOptions
   private let work: RateWork?
@@ -51,8 +52,8 @@ struct RateModel {
 
   /// Quantizes every matrix so that all together take about `bytes`.
   func quantize(bytes: Int, progress: ProgressConsumer?) throws(LMToolError) -> Result {
-    let account = makeAccount(bytes: bytes)
-    let quantized = try quantizeEmbedding(account)
+    let parts = try embeddings(), account = makeAccount(bytes: bytes, parts)
+    let quantized = try quantizeEmbedding(parts, account)
     let pass = LayerwisePass(source, windows: calibration.windows, embedding: quantized, original: embedding)
     let visitor = RatePass(source.spec, options: options, account: account, work: work)
     try pass.run(visitor) { update in
@@ -76,7 +77,7 @@ struct RateModel {
 
   // MARK: Levels
 
-  private func makeAccount(bytes: Int) -> RateAccount {
+  private func makeAccount(bytes: Int, _ parts: [EmbeddingPart]) -> RateAccount {
     let spec = source.spec
     var forecasts: [String: RateForecast] = [:], scales: [String: Double] = [:]
     for linear in spec.layers.enumerated().flatMap({ MatrixGroup.groups(of: $1, layer: $0) }).flatMap(\.linears) {
@@ -85,7 +86,7 @@ struct RateModel {
         count: linear.outputs * linear.inputs, inputs: linear.inputs, noise: calibration.noise[name] ?? 1)
       scales[name] = 1 / (calibration.sensitivities.matrices[name] ?? 1).squareRoot()
     }
-    for part in embeddings {
+    for part in parts {
       forecasts[part.spec.name] = part.forecast
       scales[part.spec.name] = part.scale
     }
@@ -95,23 +96,23 @@ struct RateModel {
   // MARK: Embedding and head
 
   /// The embedding, and the head where it is another matrix.
-  private var embeddings: [EmbeddingPart] {
+  private func embeddings() throws(LMToolError) -> [EmbeddingPart] {
     let spec = source.spec
     var frequencies = [Double](repeating: 0, count: spec.vocabularySize)
     for token in calibration.windows.tokens { frequencies[Int(token)] += 1 / Double(calibration.windows.tokens.count) }
-    func part(_ tensor: TensorSpec, isHead: Bool, isInput: Bool) -> EmbeddingPart {
-      EmbeddingPart(tensor, calibration, frequencies: frequencies, damping: options.damping, isHead: isHead, isInput: isInput)
+    func part(_ tensor: TensorSpec, isHead: Bool, isInput: Bool) throws(LMToolError) -> EmbeddingPart {
+      try EmbeddingPart(tensor, calibration, frequencies: frequencies, damping: options.damping, isHead: isHead, isInput: isInput)
     }
-    if spec.isTied { return [part(spec.embedding, isHead: true, isInput: true)] }
+    if spec.isTied { return [try part(spec.embedding, isHead: true, isInput: true)] }
     return [
-      part(spec.embedding, isHead: false, isInput: true), part(spec.head.weight, isHead: true, isInput: false),
+      try part(spec.embedding, isHead: false, isInput: true), try part(spec.head.weight, isHead: true, isInput: false),
     ]
   }
 
   /// Quantizes embedding and head; returns the floats of the embedding.
-  private func quantizeEmbedding(_ account: RateAccount) throws(LMToolError) -> [Float] {
+  private func quantizeEmbedding(_ parts: [EmbeddingPart], _ account: RateAccount) throws(LMToolError) -> [Float] {
     var result = embedding
-    for part in embeddings {
+    for part in parts {
       let name = part.spec.name
       if let work, work.has(name) {
         let (matrix, level) = try work.load(name, shape: part.spec.shape)

@@ -26,39 +26,52 @@ public struct RateReport: Codable, Sendable {
     public var text: String
     /// Tokens that were scored.
     public var tokens: Int
-    /// Bits per byte of the original and of the artifact.
+    /// Bits per byte of the original.
     public var bitsPerByteBefore: Double
+    /// Bits per byte of the artifact.
     public var bitsPerByteAfter: Double
-    /// Perplexities.
+    /// Perplexity of the original.
     public var perplexityBefore: Double
+    /// Perplexity of the artifact, for a token of the original.
     public var perplexityAfter: Double
-    /// KL(original ‖ artifact) in nats: the mean and the 99th percentile.
+    /// KL(original ‖ artifact) in nats: the mean over positions.
     public var divergence: Double
+    /// The 99th percentile of the same.
     public var divergence99: Double
     /// The fraction of positions at which both find the same token most likely.
     public var topAgreement: Double
+
+    /// The perplexity of the artifact, divided by the original's.
+    public var perplexityRatio: Double { perplexityAfter / perplexityBefore }
   }
 
-  /// The name and bytes of a part of the file: "embedding", "attention", "mlp", "norms", "tokenizer", "other".
+  /// A part of the file.
   public struct Part: Codable, Sendable {
+    /// "embedding", "attention", "mlp", "norms", "tokenizer", "other".
     public var name: String
+    /// Weights; 0 where there are none.
     public var parameters: Int
+    /// Bytes in the file.
     public var bytes: Int
   }
 
+  /// The original, by the path that was opened.
+  public var model: String?
   /// The most bytes that were allowed.
   public var budget: Int?
   /// Bytes of the file.
   public var bytes: Int
   /// Bytes of the original.
   public var originalBytes: Int
-  /// Parameters of the original, and of what is left after trimming.
+  /// Parameters of the original.
   public var parameters: Int
+  /// Tokens of the original's vocabulary.
   public var vocabularyBefore: Int
+  /// Tokens that are left.
   public var vocabularyAfter: Int
-  /// Why the vocabulary is as it is, in a sentence.
+  /// Why the vocabulary is as it is, in a few words without a full stop.
   public var vocabularyReason: String
-  /// Tokens and windows of the calibration, and what they came from.
+  /// Tokens of the calibration.
   public var calibrationTokens: Int
   /// The one knob: the step of an output whose sensitivity is 1.
   public var level: Double
@@ -68,6 +81,9 @@ public struct RateReport: Codable, Sendable {
   public var tensors: [Tensor]
   /// Quality, one for each text.
   public var quality: [Quality]
-  /// Seconds of each stage, in order: "calibration", "embedding", "layers", "packing", "evaluation".
+  /// Seconds of each stage: "calibration", "quantization", "packing", "evaluation".
   public var seconds: [String: Double]
+
+  /// Bits of the file for a weight of the original.
+  public var bitsPerWeight: Double { Double(8 * bytes) / Double(max(1, parameters)) }
 }

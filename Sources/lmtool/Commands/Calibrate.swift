@@ -69,14 +69,3 @@ extension LMTool {
     }
   }
 }
-
-extension Double {
-  /// "1.23e-05".
-  fileprivate var scientific: String {
-    guard self > 0, isFinite else { return "0" }
-    var exponent = 0, value = self
-    while value >= 9.995 { (value, exponent) = (value / 10, exponent + 1) }
-    while value < 0.9995 { (value, exponent) = (value * 10, exponent - 1) }
-    return value.fixed(2) + "e\(exponent)"
-  }
-}

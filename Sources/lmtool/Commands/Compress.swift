@@ -21,6 +21,7 @@ extension LMTool {
           lmtool compress SmolLM2-135M-Instruct -o smollm2.lmz --budget 40MB --text encyclopaedia.txt --chats questions.jsonl
           lmtool compress SmolLM2-135M-Instruct -o smollm2.lmz --kl 0.1 --calibration smollm2.cal
           lmtool compress SmolLM2-135M-Instruct -o smollm2.lmz --budget 40MB --work-dir work   # Ctrl-C, and again: it goes on
+          lmtool compress SmolLM2-135M-Instruct -o smollm2.lmz --budget 60MB --report smollm2.html
           lmtool compress model.gguf -o model.lmz --budget 100MB --method grid
         """)
 
@@ -31,6 +32,13 @@ extension LMTool {
     @OptionGroup var goal: GoalArguments
     @Option(help: "How matrices are quantized: rate or grid (default: rate with a goal, grid without or with --scheme).")
     var method: CompressionMethod?
+    @Option(
+      help: ArgumentHelp(
+        """
+        Tokens to keep: auto weighs the bytes of every token against the loss of being without it on the calibration text, all keeps \
+        everything, or a number. For rate mode.
+        """, valueName: "auto|all|n"))
+    var vocab: VocabularyGoal?
     @Option(help: "A tokenizer file or folder to use instead of the model's own.", completion: .file())
     var tokenizer: String?
     @Option(
@@ -40,14 +48,17 @@ extension LMTool {
     var workDir: String?
     @OptionGroup(title: "Calibration (for rate mode)") var calibration: CalibrationArguments
     @OptionGroup var recipe: RecipeOptions
+    @OptionGroup var reportFile: ReportFileArguments
     @OptionGroup var report: ReportOptions
     @OptionGroup var speech: OutputOptions
     @OptionGroup var threads: ThreadOptions
 
     func validate() throws {
       if isRate, recipe.isGiven { throw ValidationError("--scheme and its companions go with --method grid") }
-      if !isRate, goal.bits != nil || goal.kl != nil || workDir != nil || calibration.isGiven {
-        throw ValidationError("--bits, --kl, --work-dir and a calibration go with --method rate")
+      let isRateOnly =
+        goal.bits != nil || goal.kl != nil || workDir != nil || vocab != nil || calibration.isGiven || reportFile.file != nil
+      if !isRate, isRateOnly {
+        throw ValidationError("--bits, --kl, --vocab, --work-dir, --report and a calibration go with --method rate")
       }
       if isRate, goal.goal == nil { throw ValidationError("rate mode needs --budget, --bits or --kl") }
     }
@@ -63,11 +74,14 @@ extension LMTool {
 
     private func runRate(_ source: ModelSource, _ goal: RateGoal) throws {
       let console = speech.console
+      if let file = reportFile.file { try OutputPath.check(file.path, against: source) }
       let (result, verification) = try console.withProgress { (progress) throws(LMToolError) in
-        let compression = RateCompressing(source, to: output, workFolder: workDir, progress: progress)
+        let compression = RateCompressing(
+          source, to: output, vocabulary: vocab ?? .automatic, workFolder: workDir, progress: progress)
         let result = try compression.run(goal, calibration: calibration.options) { console.warn($0) }
         return (result, try Verifying.run(output, budget: result.budget, progress: progress))
       }
+      try reportFile.file?.write(result, page: CompressionPage(result).html)
       if report.json {
         try console.print(json: RateOutcome(report: result, verification: verification))
       } else {

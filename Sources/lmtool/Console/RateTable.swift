@@ -3,12 +3,14 @@ import Compression
 extension RateReport {
   /// The report in lines, for people.
   var table: Table {
-    var table = Table(.left(), .right())
+    var table = Table(.left(), .left())
     table.add("original", Table.Cell("\(ByteSize(originalBytes))"))
     table.add("artifact", Table.Cell("\(ByteSize(bytes))"))
     for part in parts { table.add("  \(part.name)", Table.Cell("\(ByteSize(part.bytes))")) }
     table.add("parameters", Table.Cell("\(parameters)"))
     table.add("bits per weight", Table.Cell((Double(8 * bytes) / Double(max(1, parameters))).fixed(2)))
+    table.add("vocabulary", Table.Cell("\(vocabularyAfter) of \(vocabularyBefore) tokens"))
+    table.add("", Table.Cell(vocabularyReason))
     if let low = tensors.min(by: { $0.bits < $1.bits }), let high = tensors.max(by: { $0.bits < $1.bits }) {
       table.add("fewest bits", Table.Cell("\(low.bits.fixed(2))  \(low.name)"))
       table.add("most bits", Table.Cell("\(high.bits.fixed(2))  \(high.name)"))

@@ -1,0 +1,159 @@
+// Quantization along a trellis with feedback: rate_quantize.h. It has one form, which uses the feedback of the instruction set.
+#include "rate_quantize.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "rans.h"
+
+enum { HIGHS = 2 * LMK_RATE_SPAN, MODELS = LMK_RANS_MODELS, CLASSES = LMK_RANS_CLASSES };
+
+// formats/rate.md, RATE-1.
+static const int next_state[8][2] = {{0, 2}, {5, 7}, {1, 3}, {6, 4}, {2, 0}, {4, 6}, {3, 1}, {7, 5}};
+static int value_of(int state, int k) { return state % 2 == 0 ? 2 * k : 2 * k - (k > 0) + (k < 0); }
+
+static void expect(int holds, const char *what, int trial) {
+  const int yes = 1;
+  expect_same(&yes, &holds, sizeof yes, "%s, %d", what, trial);
+}
+
+// Costs of [models][2][HIGHS] high parts: of any size, or growing from 0 on to either side by up to `most` each.
+static float *make_costs(size_t models, int are_growing, float most) {
+  float *costs = noise_floats(models * 2 * HIGHS, 0.5f * most);
+  for (size_t i = 0; i < models * 2 * HIGHS; i++) costs[i] += 0.5f * most;
+  for (size_t row = 0; are_growing && row < models * 2; row++) {
+    float *zero = costs + row * HIGHS + LMK_RATE_SPAN;
+    for (int h = 1; h < LMK_RATE_SPAN; h++) zero[h] += zero[h - 1];
+    for (int h = -1; h >= -LMK_RATE_SPAN; h--) zero[h] += zero[h + 1];
+  }
+  return costs;
+}
+
+// A few rows of one column, all of one class: small enough to try every path.
+typedef struct {
+  size_t rows;
+  const float *targets;
+  const float *costs;  // [2][HIGHS]
+  int shift, range;    // indices that are tried are -range...range
+  int is_narrow;       // only those that the kernel looks at
+} problem;
+
+static float loss_of(const problem *p, size_t row, int state, int k) {
+  const float error = p->targets[row] - (float)value_of(state, k);
+  return error * error + p->costs[state % 2 * HIGHS + (k >> p->shift) + LMK_RATE_SPAN];
+}
+
+// Of each parity, the index whose place on the scale of the state is nearest to the target's, and the next one on the side of zero.
+static int is_looked_at(float target, int state, int k) {
+  const int parity = k & 1, magnitude = target < 0 ? -k : k;
+  const float place = (fabsf(target) + (float)(state % 2)) / 2;
+  const int nearest = parity + 2 * (int)floorf((place - (float)parity) / 2 + 0.5f);
+  return magnitude == nearest || (magnitude == nearest - 2 && (magnitude >= 0 || parity));
+}
+
+// The least loss of the rows from `row` on, after `loss`; added row by row as the kernel does, so that rounding is the same.
+static float least_loss(const problem *p, size_t row, int state, float loss) {
+  if (row == p->rows) return loss;
+  float least = INFINITY;
+  for (int k = -p->range; k <= p->range; k++) {
+    if (p->is_narrow && !is_looked_at(p->targets[row], state, k)) continue;
+    least = fminf(least, least_loss(p, row + 1, next_state[state][k & 1], loss + loss_of(p, row, state, k)));
+  }
+  return least;
+}
+
+static float chosen_loss(const problem *p) {
+  static const float one = 1, none = 0;
+  static const uint8_t code = 128, model = 0, row_codes[8] = {128, 128, 128, 128, 128, 128, 128, 128};
+  static const float row_steps[8] = {1, 1, 1, 1, 1, 1, 1, 1};
+  const uint8_t shift = (uint8_t)p->shift;
+  int16_t indices[8];
+  float *scratch = blank_aligned(lmk_rate_scratch(1) * sizeof(float)), loss = 0;
+  const lmk_rate_plan plan = {1, &none, &one, &code, 1, &model, &shift, p->costs};
+  const lmk_rate_lane lane = {p->rows, p->targets, row_steps, row_codes, indices};
+  expect(lmk_rate_quantize(&plan, &lane, scratch), "a small problem is refused", 0);
+  for (size_t row = 0, state = 0; row < p->rows; row++) {
+    loss += loss_of(p, row, (int)state, indices[row]);
+    state = (size_t)next_state[state][indices[row] & 1];
+  }
+  free(scratch);
+  return loss;
+}
+
+// Whatever indices cost, the path is the best of those that the kernel looks at. Where larger indices cost more, no other is better.
+static void check_paths(void) {
+  for (int trial = 0; trial < 60; trial++) {
+    float *targets = noise_floats(5, trial % 3 == 0 ? 2 : 7), *costs = make_costs(1, 0, trial % 2 ? 3 : 30);
+    targets[trial % 5] = (float)(trial % 9 - 4);
+    const problem narrow = {5, targets, costs, trial % 4 == 0 ? 1 : 0, 7, 1};
+    const float least = least_loss(&narrow, 0, 0, 0), loss = chosen_loss(&narrow);
+    expect_same(&least, &loss, sizeof loss, "random costs, trial %d", trial);
+    free(costs), free(targets);
+  }
+  for (int trial = 0; trial < 24; trial++) {
+    float *targets = noise_floats(5, 6), *costs = make_costs(1, 1, trial % 2 ? 0.5f : 2);
+    const problem wide = {5, targets, costs, trial % 4 == 0 ? 1 : 0, 5, 0};
+    expect(chosen_loss(&wide) <= least_loss(&wide, 0, 0, 0) * (1 + 1e-6f), "another path is better", trial);
+    free(costs), free(targets);
+  }
+}
+
+// A matrix of whole lanes of all classes.
+static void check_matrix(size_t rows, size_t columns, float scale) {
+  const size_t count = rows * columns, bytes = count * sizeof(int16_t);
+  float *weights = noise_floats(count, scale), *feedback = noise_floats(columns * columns, 0.1f), *costs = make_costs(MODELS, 1, 0.4f);
+  float *steps = noise_floats(columns, 0.5f), *row_steps = noise_floats(rows, 0.5f);
+  uint8_t *codes = blank(columns), *row_codes = blank(rows), models[CLASSES], shifts[CLASSES];
+  for (size_t j = 0; j < columns; j++) steps[j] += 1, codes[j] = (uint8_t)(noise() % 100 + 40);
+  for (size_t i = 0; i < rows; i++) row_steps[i] += 1, row_codes[i] = (uint8_t)(noise() % 100 + 80);
+  for (int c = 0; c < CLASSES; c++)
+    models[c] = (uint8_t)(c < MODELS ? c : MODELS - 4 + c % 4), shifts[c] = (uint8_t)(c < MODELS ? 0 : (c - MODELS + 4) / 4);
+  const lmk_rate_plan plan = {columns, feedback, steps, codes, CLASSES, models, shifts, costs};
+  int16_t *expected = blank(bytes), *computed = blank(bytes);
+  float *scratch = blank_aligned(lmk_rate_scratch(columns) * sizeof(float));
+  int is_first = 1;
+  FOR_EACH_ISA {
+    const lmk_rate_lane lane = {rows, weights, row_steps, row_codes, computed};
+    expect(lmk_rate_quantize(&plan, &lane, scratch), "a matrix is refused", (int)columns);
+    if (is_first) memcpy(expected, computed, bytes);
+    is_first = 0;
+    expect_same(expected, computed, bytes, "%zu x %zu, scale %g", rows, columns, (double)scale);
+  }
+  free(weights), free(feedback), free(costs), free(steps), free(row_steps), free(codes), free(row_codes);
+  free(expected), free(computed), free(scratch);
+}
+
+// The largest target that has an index gets a value within a step; one above it, or none at all, is refused.
+static void check_reach(void) {
+  float *costs = make_costs(1, 1, 0.1f), *scratch = blank_aligned(lmk_rate_scratch(1) * sizeof(float));
+  static const float one = 1, none = 0, row_steps[2] = {1, 1};
+  static const uint8_t code = 128, row_codes[2] = {128, 128}, model = 0, shift = 9;
+  const lmk_rate_plan plan = {1, &none, &one, &code, 1, &model, &shift, costs};
+  int16_t indices[2];
+  for (int sign = -1; sign <= 1; sign += 2) {
+    const float largest = (float)(sign * LMK_RATE_REACH);
+    const float cases[][2] = {{largest, largest}, {0, largest + (float)sign}, {(float)sign * INFINITY, 0}, {0, NAN}, {1e20f, 0}};
+    for (int c = 0; c < 5; c++) {
+      const lmk_rate_lane lane = {2, cases[c], row_steps, row_codes, indices};
+      expect(lmk_rate_quantize(&plan, &lane, scratch) == (c == 0), "reach", c);
+      if (c > 0) continue;
+      const int state = next_state[0][indices[0] & 1];
+      expect(abs(value_of(0, indices[0]) - sign * LMK_RATE_REACH) <= 1, "the largest target", sign);
+      expect(abs(value_of(state, indices[1]) - sign * LMK_RATE_REACH) <= 2, "the largest target, again", sign);
+    }
+  }
+  free(costs), free(scratch);
+}
+
+void check_rate_quantize(void) {
+  static const size_t sizes[][2] = {{1, 1}, {64, 1}, {1, 65}, {5, 64}, {63, 63}, {64, 129}, {33, 200}};
+  for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+    check_matrix(sizes[s][0], sizes[s][1], 3);
+    check_matrix(sizes[s][0], sizes[s][1], 300);
+  }
+  next_isa(-1);  // what follows has no feedback
+  check_paths();
+  check_reach();
+}
