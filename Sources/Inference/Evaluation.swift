@@ -41,8 +41,10 @@ public struct EvaluationResult: Sendable {
   public var bitsPerByte: Double
   /// Tokens that were scored.
   public var tokens: Int
-  /// Bytes of text that these tokens stand for.
+  /// Bytes of text that these tokens stand for; special tokens count as they are spelled.
   public var bytes: Int
+  /// Documents of which a token was scored.
+  public var documents: Int
   /// Mean over positions of KL(other ‖ model); a position is a token of the other model.
   public var klMean: Double?
   /// The 99th percentile of the same.
@@ -81,16 +83,16 @@ public struct Evaluation: Sendable {
 
   /// The windows of a text of `count` tokens. With a BOS every window has it in front, so that its first token of text is
   /// scored too; without, the first token of a window is scored only if the window before it reaches beyond it, so windows
-  /// that do not overlap leave out one token each.
-  package static func windows(count: Int, options: EvaluationOptions, hasBOS: Bool) -> [Window] {
+  /// that do not overlap leave out one token each. Nothing is scored before the position `start`.
+  package static func windows(count: Int, options: EvaluationOptions, hasBOS: Bool, from start: Int = 0) -> [Window] {
     let size = options.window - (hasBOS ? 1 : 0), step = min(options.stride, size)
     var windows: [Window] = []
-    var scored = 0
-    for start in stride(from: 0, to: count, by: step) {
-      let end = min(start + size, count)
-      let first = max(scored, start + (hasBOS ? 0 : 1))
-      if end > first { windows.append(Window(tokens: start..<end, scoredFrom: first)) }
-      scored = end
+    var scored = start
+    for begin in stride(from: 0, to: count, by: step) {
+      let end = min(begin + size, count)
+      let first = max(scored, begin + (hasBOS ? 0 : 1))
+      if end > first { windows.append(Window(tokens: begin..<end, scoredFrom: first)) }
+      scored = max(scored, end)
       if end == count || windows.count == options.maximumWindows { break }
     }
     return windows
@@ -100,16 +102,17 @@ public struct Evaluation: Sendable {
   ///
   /// - Throws: `badInput` when the text is too short to score a token.
   public func score(
-    _ model: Transformer, on text: [UInt8], against other: Transformer? = nil, progress: ProgressConsumer? = nil
+    _ model: Transformer, on text: EvaluationText, against other: Transformer? = nil, progress: ProgressConsumer? = nil
   ) throws(LMToolError) -> EvaluationResult {
-    let (tokens, bos, windows) = try cut(text, tokenizer)
-    var scorer = Scorer(model: model, other: other, window: options.window)
+    let bos = bos(of: tokenizer), windows = try text.windows(tokenizer, options, hasBOS: bos != nil)
+    var scorer = Scorer(model: model, other: other, window: options.window), done = 0
+    let total = windows.tokens
     for window in windows {
-      try scorer.add(Array(tokens[window.tokens]), bos: bos, scoredFrom: window.scoredFrom - window.tokens.lowerBound)
-      let done = window.tokens.upperBound
-      progress?(ProgressUpdate(stage: "eval", done: done, total: windows[windows.count - 1].tokens.upperBound, unit: .tokens))
+      try scorer.add(Array(window.tokens), bos: bos, scoredFrom: window.skipped)
+      done += window.tokens.count
+      progress?(ProgressUpdate(stage: "eval", done: done, total: total, unit: .tokens))
     }
-    return scorer.result(bytes: Self.bytes(of: tokens, in: windows, tokenizer))
+    return scorer.result(bytes: windows.bytes, documents: Set(windows.map(\.document)).count)
   }
 
   /// Scores `text` under `model`, and compares it with `other`, of whose vocabulary `model` has a part: token by token of `other`.
@@ -117,48 +120,36 @@ public struct Evaluation: Sendable {
   /// - Parameter splits: what the model's tokenizer makes of the tokens of `other`.
   /// - Throws: `usage` when a window has more pieces than the model's context; `badInput` as above.
   public func score(
-    _ model: Transformer, on text: [UInt8], against other: Transformer, splits: TokenSplits, progress: ProgressConsumer? = nil
+    _ model: Transformer, on text: EvaluationText, against other: Transformer, splits: TokenSplits,
+    progress: ProgressConsumer? = nil
   ) throws(LMToolError) -> EvaluationResult {
     var result = try score(model, on: text, progress: progress)
-    let (tokens, bos, windows) = try cut(text, splits.large)
-    let pieces = windows.map { window in tokens[window.tokens].reduce(bos == nil ? 0 : 1) { $0 + splits[$1].count } }.max() ?? 0
+    let bos = bos(of: splits.large), windows = try text.windows(splits.large, options, hasBOS: bos != nil)
+    let pieces = windows.map { $0.tokens.reduce(bos == nil ? 0 : 1) { $0 + splits[$1].count } }.max() ?? 0
     guard pieces <= model.spec.contextLength else {
       throw LMToolError(
         .usage, "a window has \(pieces) tokens of the smaller vocabulary, more than its context; choose a smaller --window")
     }
-    var scorer = TrimmedScorer(model, pieces: pieces, against: other, tokens: options.window, splits: splits)
+    var scorer = TrimmedScorer(model, pieces: pieces, against: other, tokens: options.window, splits: splits), done = 0
+    let total = windows.tokens
     for window in windows {
-      try scorer.add(Array(tokens[window.tokens]), bos: bos, scoredFrom: window.scoredFrom - window.tokens.lowerBound)
-      let done = window.tokens.upperBound
-      progress?(ProgressUpdate(stage: "compare", done: done, total: windows[windows.count - 1].tokens.upperBound, unit: .tokens))
+      try scorer.add(Array(window.tokens), bos: bos, scoredFrom: window.skipped)
+      done += window.tokens.count
+      progress?(ProgressUpdate(stage: "compare", done: done, total: total, unit: .tokens))
     }
-    result.add(scorer.scores, bytes: Self.bytes(of: tokens, in: windows, splits.large))
+    result.add(scorer.scores, bytes: windows.bytes)
     return result
   }
 
-  /// The tokens of a text, what stands in front of every window, and the windows.
-  private func cut(_ text: [UInt8], _ tokenizer: Tokenizer) throws(LMToolError) -> (
-    tokens: [Int32], bos: Int32?, windows: [Window]
-  ) {
-    let tokens = tokenizer.encode(bytes: text, addSpecial: false)
-    let bos = tokenizer.definition.addsBOS ? tokenizer.definition.bos : nil
-    let windows = Self.windows(count: tokens.count, options: options, hasBOS: bos != nil)
-    guard !windows.isEmpty else {
-      throw LMToolError(.badInput, "the text has \(tokens.count) tokens; at least 2 are needed to score one")
-    }
-    return (tokens, bos, windows)
-  }
+  /// What stands in front of every window.
+  private func bos(of tokenizer: Tokenizer) -> Int32? { tokenizer.definition.addsBOS ? tokenizer.definition.bos : nil }
+}
 
-  /// Bytes of the text that the scored tokens of all windows stand for.
-  private static func bytes(of tokens: [Int32], in windows: [Window], _ tokenizer: Tokenizer) -> Int {
-    windows.reduce(0) { $0 + bytes(of: tokens[$1.scoredFrom..<$1.tokens.upperBound], tokenizer) }
-  }
-
-  /// Bytes of the text that tokens stand for; the space that encoding put in front of the text is not one of them.
-  private static func bytes(of tokens: ArraySlice<Int32>, _ tokenizer: Tokenizer) -> Int {
-    if tokens.startIndex == 0 { return tokenizer.decode(Array(tokens)).count }
-    return tokens.reduce(0) { $0 + tokenizer.bytes(of: $1).count }
-  }
+extension [DocumentWindow] {
+  /// Tokens that are run.
+  fileprivate var tokens: Int { reduce(0) { $0 + $1.tokens.count } }
+  /// Bytes of text that are scored.
+  fileprivate var bytes: Int { reduce(0) { $0 + $1.bytes } }
 }
 
 private let ln2 = 0.693147180559945309
@@ -233,11 +224,11 @@ private struct Scorer {
     agreements += rows.count { $0.agrees }
   }
 
-  func result(bytes: Int) -> EvaluationResult {
+  func result(bytes: Int, documents: Int) -> EvaluationResult {
     let total = losses.reduce(0, +), count = losses.count
     var result = EvaluationResult(
       perplexity: exp(total / Double(count)), bitsPerByte: total / ln2 / Double(max(1, bytes)), tokens: count,
-      bytes: bytes)
+      bytes: bytes, documents: documents)
     guard !divergences.isEmpty else { return result }
     result.add(divergences: divergences, otherLosses: otherLosses, agreements: agreements)
     return result

@@ -20,7 +20,7 @@ struct HelpTests {
       ("import", ["--output", "--dtype", "--tokenizer", "--threads", "--quiet"]),
       ("inspect", ["--tensors", "--entropy", "--tensor", "--json"]),
       ("quantize", ["--output", "--scheme", "--embedding-scheme", "--keep", "--method", "--calibration"]),
-      ("calibrate", ["--output", "--text", "--chats", "--tokens", "--window", "--seed", "--json"]),
+      ("calibrate", ["--output", "--text", "--chats", "--tokens", "--own-samples", "--window", "--seed", "--json"]),
       ("export", ["--output", "--to", "--dtype", "--tokenizer"]), ("verify", ["--budget", "--json"]),
       ("compress", ["--output", "--budget", "--scheme", "--report", "--json"]),
       (
@@ -38,7 +38,7 @@ struct HelpTests {
           "--stop", "--keep", "--kv-type",
         ]
       ), ("chat", ["--prompt", "--system", "--template", "--keep", "--ctx-size"]),
-      ("eval", ["--text", "--window", "--stride", "--against", "--json"]),
+      ("eval", ["--text", "--chats", "--answers", "--window", "--stride", "--against", "--json"]),
       (
         "bench",
         ["--prompt", "--generate", "--depth", "--repetitions", "--threads", "--kv-type", "--kernels", "--compare", "--json"]

@@ -32,6 +32,48 @@ struct ReportTests {
     #expect(try #require(report["kl_mean"]?.double) < 1e-9)
   }
 
+  @Test func evalOfChatsSaysHowManyThereAre() throws {
+    let model = scratch.path("chat")
+    try writeStories(to: model)
+    try scratch.write("chat/chat_template.jinja", "<|im_start|>")
+    let line =
+      #"{"messages": [{"role": "user", "content": "Who?"}, {"role": "assistant", "content": "A cat."}, "#
+      + #"{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "It was sad."}]}"# + "\n"
+    let chats = try scratch.write("chats.jsonl", line + "\n" + line)
+    let common = ["eval", model, "--tokenizer", stories, "--chats", chats, "--against", stories + "/stories260K-q8.bin"]
+    let whole = try Outcome(arguments: common + ["--json"]).report
+    let answers = try Outcome(arguments: common + ["--answers", "--json"]).report
+    #expect(whole["conversations"]?.int == 2 && whole["answers"] == nil)
+    #expect(answers["answers"]?.int == 4 && answers["conversations"] == nil)
+    #expect(try #require(answers["tokens"]?.int) < #require(whole["tokens"]?.int))
+    #expect(try #require(answers["kl_mean"]?.double) > 0)
+    #expect(try Outcome(arguments: common + ["--answers"]).output.contains("answers"))
+  }
+
+  @Test func chatsThatCannotBeScoredAreRefused() throws {
+    let model = scratch.path("chat")
+    try writeStories(to: model)
+    try scratch.write("chat/chat_template.jinja", "<|im_start|>")
+    func outcome(_ content: String, _ more: String...) throws -> Outcome {
+      let chats = try scratch.write("chats.jsonl", content)
+      return try Outcome(arguments: ["eval", model, "--tokenizer", stories, "--chats", chats] + more)
+    }
+    #expect(try outcome("").failed(65, "chats.jsonl", "empty"))
+    #expect(try outcome("Once upon a time\n").failed(65, "chats.jsonl", "line 1"))
+    #expect(try outcome("{\"text\": \"Once upon a time\"}\n").failed(65, "chats.jsonl", "line 1", "no conversation"))
+    let question = #"{"messages": [{"role": "user", "content": "Who?"}]}"#
+    #expect(try outcome(question).status == 0)
+    #expect(try outcome(question, "--answers").failed(65, "chats.jsonl", "assistant"))
+    #expect(try outcome(question, "--text", text).status == 64)
+    #expect(try Outcome("eval", stories).status == 64)
+    #expect(try Outcome("eval", stories, "--text", text, "--answers").status == 64)
+    let chats = try scratch.write("chats.jsonl", question)
+    #expect(try Outcome("eval", stories, "--chats", chats).failed(64, "no chat template"))
+    #expect(try Outcome("eval", model, "--tokenizer", stories, "--chats", scratch.path("none")).failed(66, "none"))
+    try scratch.write("chat/chat_template.jinja", "{{ odd }}")
+    #expect(try outcome(question).failed(64, "no known form"))
+  }
+
   @Test func windowsLongerThanTheContextAreMisuse() throws {
     #expect(try Outcome("eval", stories, "--text", text, "--window", "99999999").failed(64, "--window must be at most 512"))
   }

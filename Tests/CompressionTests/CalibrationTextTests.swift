@@ -32,6 +32,25 @@ struct CalibrationTextTests {
     #expect(windows.reduce(0, +) == 60 && windows[1] < 10 && windows[1] > 0 && abs(windows[0] - windows[2]) <= 1)
   }
 
+  @Test func ownSamplesAreMixedInBesideFiles() throws {
+    let text = try read { ($0.texts, $0.tokens, $0.ownSamples) = ([tales], 640, 320) }
+    #expect(text.sources.map(\.name) == [tales, "own samples"] && text.sources.map(\.windows) == [10, 5])
+    #expect(text.tokens == 15 * 64 && text.warnings == [])
+  }
+
+  @Test func aModelThatNoGridCanHoldIsSampledAsFloats() throws {
+    let large = scratch.path("large")
+    try writeStories(to: large) { if $0 == "model.layers.1.mlp.up_proj.weight" { $1[3] = 1e9 } }
+    var options = CalibrationOptions()
+    (options.window, options.tokens) = (16, 32)
+    #expect(try CalibrationText(try .open(large, tokenizer: stories), options).tokens == 32)
+    try writeStories(to: scratch.path("broken")) { if $0 == "model.layers.1.mlp.up_proj.weight" { $1[3] = .nan } }
+    let error = expectFailure(.badInput) {
+      _ = try CalibrationText(try .open(scratch.path("broken"), tokenizer: stories), options)
+    }
+    #expect(error?.rule == "MODEL-5")
+  }
+
   @Test(
     arguments: [
       #"{"messages": [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Yes"}]}"#,
@@ -47,7 +66,7 @@ struct CalibrationTextTests {
   @Test(
     arguments: [
       ("{\"question\": \"a\", \"answer\": \"b\"}\n{}\n", "line 2"), ("nonsense\n", "line 1"), ("{\"messages\": []}", "line 1"),
-      ("[1, 2]", "line 1"), ("", "empty"),
+      ("[1, 2]", "line 1"), ("", "empty"), ("\n\nnonsense\n", "line 3"), (" \n\n", "empty"),
     ])
   func whatIsNoConversationIsRefused(content: String, reason: String) throws {
     let path = try scratch.write("chats.jsonl", content)
@@ -89,6 +108,9 @@ struct CalibrationTextTests {
     expectFailure(.usage) { _ = try read { $0.window = 0 } }
     expectFailure(.usage) { _ = try read { $0.tokens = 3 } }
     expectFailure(.usage) { _ = try read { ($0.file, $0.texts) = ("a", [tales]) } }
+    expectFailure(.usage) { _ = try read { $0.ownSamples = 320 } }
+    expectFailure(.usage) { _ = try read { ($0.texts, $0.ownSamples) = ([tales], 3) } }
+    expectFailure(.usage) { _ = try read { ($0.file, $0.ownSamples) = ("a", 320) } }
   }
 
   @Test func aTextThatTheModelNeverSawIsMentioned() throws {

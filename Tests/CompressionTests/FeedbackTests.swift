@@ -96,7 +96,7 @@ struct FeedbackTests {
     let divergences = try ["rtn", "gptq"].map { folder in
       let evaluation = try Evaluation(EvaluationOptions(window: 256, maximumWindows: 8), tokenizer: try source.makeTokenizer())
       let model = try Transformer(try ModelSource.open(scratch.path(folder)), arithmetic: .float)
-      return try #require(try evaluation.score(model, on: text, against: original).klMean)
+      return try #require(try evaluation.score(model, on: EvaluationText(text), against: original).klMean)
     }
     #expect(divergences[1] < 0.85 * divergences[0], "\(divergences)")
   }

@@ -34,7 +34,8 @@ struct TrimmedEvaluationTests {
 
     func compare(_ text: [UInt8], window: Int, stride: Int? = nil) throws -> EvaluationResult {
       let evaluation = try Evaluation(EvaluationOptions(window: window, stride: stride), tokenizer: tokenizer)
-      return try evaluation.score(try Transformer(trimmed), on: text, against: try Transformer(source), splits: splits)
+      return try evaluation.score(
+        try Transformer(trimmed), on: EvaluationText(text), against: try Transformer(source), splits: splits)
     }
   }
 
@@ -100,14 +101,14 @@ struct TrimmedEvaluationTests {
     let text = try text(800)
     let other = try Transformer(try .open(llama2c: Fixtures.path("stories260K/stories260K-q8.bin")))
     let evaluation = try Evaluation(EvaluationOptions(window: 64, stride: 40), tokenizer: pair.tokenizer)
-    let expected = try evaluation.score(other, on: text, against: try Transformer(pair.source))
-    let result = try evaluation.score(other, on: text, against: try Transformer(pair.source), splits: pair.splits)
+    let expected = try evaluation.score(other, on: EvaluationText(text), against: try Transformer(pair.source))
+    let result = try evaluation.score(other, on: EvaluationText(text), against: try Transformer(pair.source), splits: pair.splits)
     #expect(result.perplexity == expected.perplexity && result.bitsPerByte == expected.bitsPerByte)
     #expect(result.otherPerplexity == expected.otherPerplexity)
     #expect(result.topAgreement == expected.topAgreement)
     #expect(abs((result.klMean ?? 0) - (expected.klMean ?? 1)) < 1e-7)
     #expect(expected.otherBitsPerByte == nil)
-    #expect(result.otherBitsPerByte == (try evaluation.score(try Transformer(pair.source), on: text)).bitsPerByte)
+    #expect(result.otherBitsPerByte == (try evaluation.score(try Transformer(pair.source), on: EvaluationText(text))).bitsPerByte)
   }
 
   @Test func theModelsOwnFiguresAreThoseOfItsOwnTokens() throws {
@@ -115,7 +116,7 @@ struct TrimmedEvaluationTests {
     let text = try text(2_000)
     let result = try pair.compare(text, window: 128)
     let alone = try Evaluation(EvaluationOptions(window: 128), tokenizer: pair.tokenizer).score(
-      try Transformer(pair.trimmed), on: text)
+      try Transformer(pair.trimmed), on: EvaluationText(text))
     #expect(result.perplexity == alone.perplexity && result.bitsPerByte == alone.bitsPerByte && result.tokens == alone.tokens)
     let mean = try #require(result.klMean), other = try #require(result.otherBitsPerByte)
     #expect(mean > 0.01 && result.bitsPerByte > other)

@@ -42,7 +42,7 @@ struct EvaluationTests {
     let stories = try Stories.shared.get()
     let text = try text(500)
     let tokens = stories.tokenizer.encode(bytes: text, addSpecial: false)
-    let result = try evaluation(512).score(stories.model, on: text)
+    let result = try evaluation(512).score(stories.model, on: EvaluationText(text))
     let losses = try losses([1] + tokens)
     #expect(result.tokens == tokens.count)
     #expect(result.bytes == text.count)
@@ -55,7 +55,7 @@ struct EvaluationTests {
     let stories = try Stories.shared.get()
     let text = try text(300)
     let tokens = stories.tokenizer.encode(bytes: text, addSpecial: false)
-    let result = try evaluation(512, addsBOS: false).score(stories.model, on: text)
+    let result = try evaluation(512, addsBOS: false).score(stories.model, on: EvaluationText(text))
     let losses = try losses(tokens)
     #expect(result.tokens == tokens.count - 1)
     #expect(result.bytes == text.count + 1 - stories.tokenizer.bytes(of: tokens[0]).count)
@@ -66,7 +66,7 @@ struct EvaluationTests {
     let stories = try Stories.shared.get()
     let text = try text(400)
     let tokens = stories.tokenizer.encode(bytes: text, addSpecial: false)
-    let result = try evaluation(100, stride: 40).score(stories.model, on: text)
+    let result = try evaluation(100, stride: 40).score(stories.model, on: EvaluationText(text))
     var expected: [Double] = []
     for start in stride(from: 0, to: tokens.count, by: 40) where expected.count < tokens.count {
       let end = min(start + 99, tokens.count)
@@ -79,7 +79,7 @@ struct EvaluationTests {
 
   @Test func aModelDoesNotDivergeFromItself() throws {
     let model = try Stories.shared.get().model
-    let result = try evaluation(128).score(model, on: try text(600), against: model)
+    let result = try evaluation(128).score(model, on: EvaluationText(try text(600)), against: model)
     #expect(result.klMean == 0 && result.kl99 == 0)
     #expect(result.topAgreement == 1)
     #expect(result.otherPerplexity == result.perplexity)
@@ -88,27 +88,62 @@ struct EvaluationTests {
   @Test func anotherModelDiverges() throws {
     let model = try Stories.shared.get().model
     let other = try Transformer(try .open(llama2c: Fixtures.path("stories260K/stories260K-q8.bin")))
-    let result = try evaluation(128).score(other, on: try text(600), against: model)
+    let result = try evaluation(128).score(other, on: EvaluationText(try text(600)), against: model)
     let mean = try #require(result.klMean), high = try #require(result.kl99), agreement = try #require(result.topAgreement)
     #expect(mean > 0 && mean < 0.01)
     #expect(high > mean)
     #expect(agreement > 0.9 && agreement <= 1)
-    #expect(result.otherPerplexity == (try evaluation(128).score(model, on: try text(600)).perplexity))
+    #expect(result.otherPerplexity == (try evaluation(128).score(model, on: EvaluationText(try text(600))).perplexity))
+  }
+
+  @Test func documentsAreReadByThemselves() throws {
+    let stories = try Stories.shared.get()
+    let texts = [try text(300), Array("Once upon a time".utf8)]
+    let whole = try evaluation(64).score(stories.model, on: EvaluationText(texts.flatMap { EvaluationText($0).documents }))
+    let parts = try texts.map { try evaluation(64).score(stories.model, on: EvaluationText($0)) }
+    #expect(whole.documents == 2 && parts.allSatisfy { $0.documents == 1 })
+    #expect(whole.tokens == parts[0].tokens + parts[1].tokens && whole.bytes == 300 + 16)
+    expectClose(whole.bitsPerByte * 316, parts[0].bitsPerByte * 300 + parts[1].bitsPerByte * 16)
+  }
+
+  @Test(arguments: [true, false]) func contextIsReadAndNotScored(addsBOS: Bool) throws {
+    let stories = try Stories.shared.get()
+    let begin = PromptPiece("Once upon a time", isControl: false), end = PromptPiece(" there was a dog.", isControl: false)
+    let tokens = stories.tokenizer.encode([begin, end], addSpecial: false)
+    let context = stories.tokenizer.encode([begin], addSpecial: false)
+    let text = EvaluationText([.init([begin, end], after: [begin])])
+    let result = try evaluation(64, addsBOS: addsBOS).score(stories.model, on: text)
+    let losses = try losses((addsBOS ? [1] : []) + tokens).suffix(tokens.count - context.count)
+    #expect(tokens.starts(with: context) && result.tokens == losses.count)
+    #expect(result.bytes == end.text.utf8.count)
+    expectClose(result.perplexity, exp(losses.reduce(0, +) / Double(losses.count)))
+    let small = try evaluation(5, addsBOS: true).score(stories.model, on: text)
+    #expect(small.tokens == losses.count)
+  }
+
+  @Test func theNumberOfWindowsIsThatOfAllDocuments() throws {
+    let document = EvaluationText(try text(200)).documents[0]
+    let options = EvaluationOptions(window: 32, maximumWindows: 5)
+    let stories = try Stories.shared.get(), tokens = stories.tokenizer.encode(document.pieces, addSpecial: false).count
+    let evaluation = try Evaluation(options, tokenizer: stories.tokenizer)
+    let result = try evaluation.score(stories.model, on: EvaluationText([document, document, document]))
+    #expect(tokens > 31 && tokens < 5 * 31 - 31)
+    #expect(result.documents == 2 && result.tokens == tokens + (5 - (tokens + 30) / 31) * 31)
   }
 
   @Test func progressEndsAtTheEnd() throws {
     final class Updates: @unchecked Sendable { var all: [ProgressUpdate] = [] }
     let updates = Updates()
     let stories = try Stories.shared.get()
-    _ = try evaluation(64).score(stories.model, on: try text(600)) { updates.all.append($0) }
+    _ = try evaluation(64).score(stories.model, on: EvaluationText(try text(600))) { updates.all.append($0) }
     #expect(updates.all.count > 2)
     #expect(updates.all.last.map { $0.done == $0.total } == true)
   }
 
   @Test func aTextTooShortIsRefused() throws {
     let model = try Stories.shared.get().model
-    expectFailure(.badInput) { _ = try evaluation(16).score(model, on: []) }
-    expectFailure(.badInput) { _ = try evaluation(16, addsBOS: false).score(model, on: Array("a".utf8)) }
-    #expect(try evaluation(16).score(model, on: Array("a".utf8)).tokens == 1)
+    expectFailure(.badInput) { _ = try evaluation(16).score(model, on: EvaluationText([] as [UInt8])) }
+    expectFailure(.badInput) { _ = try evaluation(16, addsBOS: false).score(model, on: EvaluationText(Array("a".utf8))) }
+    #expect(try evaluation(16).score(model, on: EvaluationText(Array("a".utf8))).tokens == 1)
   }
 }

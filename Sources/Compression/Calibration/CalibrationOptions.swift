@@ -9,8 +9,10 @@ public struct CalibrationOptions: Sendable, Equatable {
   public var texts: [String] = []
   /// Paths of files of conversations, one JSON object to the line.
   public var chats: [String] = []
-  /// Tokens in all; nil for as many as are useful and memory has room for.
+  /// Tokens in all, or of the files; nil for as many as are useful and memory has room for.
   public var tokens: Int?
+  /// Tokens of the model's own samples beside files; nil for none.
+  public var ownSamples: Int?
   /// Tokens of a window; nil for 512, or the model's context where that is shorter.
   public var window: Int?
   /// The seed of the model's own samples.
@@ -41,14 +43,19 @@ public struct CalibrationOptions: Sendable, Equatable {
       if !holds { throw LMToolError(.usage, message) }
     }
     try require(
-      file == nil || (isOwnSamples && tokens == nil && window == nil),
-      "--calibration names a calibration that is finished; --text, --chats, --tokens and --window make a new one")
+      file == nil || (isOwnSamples && tokens == nil && ownSamples == nil && window == nil),
+      "--calibration names a calibration that is finished; --text, --chats, --tokens, --own-samples and --window make a new one")
     let shortest = Self.leastWindow, longest = spec.contextLength
     try require(
       window.map { (min(shortest, longest)...longest).contains($0) } ?? true,
       "--window must be from \(shortest) to \(longest), the context of the model")
+    for (name, count) in [("--tokens", tokens), ("--own-samples", ownSamples)] {
+      try require(
+        count.map { (shortest...Self.mostTokens).contains($0) } ?? true, "\(name) must be from \(shortest) to \(Self.mostTokens)")
+    }
     try require(
-      tokens.map { (shortest...Self.mostTokens).contains($0) } ?? true, "--tokens must be from \(shortest) to \(Self.mostTokens)")
+      ownSamples == nil || !isOwnSamples,
+      "--own-samples are mixed in beside --text and --chats; without these all is sampled, and --tokens says how much")
   }
 
   /// Tokens of a window for a model, at most all that are wanted.
@@ -56,11 +63,11 @@ public struct CalibrationOptions: Sendable, Equatable {
     max(1, min(window ?? min(Self.usualWindow, spec.contextLength), tokens ?? Int.max))
   }
 
-  /// Tokens in all for a model; without a wish, no more than memory has room for.
+  /// Tokens for a model, own samples beside files not among them; without a wish, no more than memory has room for.
   func tokenCount(for spec: ModelSpec) -> Int {
     if let tokens { return tokens }
     let widest = spec.layers.map { max($0.attention.output.inputs, $0.mlp.down.inputs) }.max() ?? 1
-    let room = Self.memory / (2 * 4 * (spec.width + widest))
+    let room = Self.memory / (2 * 4 * (spec.width + widest)) - (ownSamples ?? 0)
     return max(Self.leastWindow, min(isOwnSamples ? Self.usualSamples : Self.usualTokens, room))
   }
 }

@@ -36,11 +36,10 @@ public struct CalibrationText: Sendable {
     try options.validate(for: source.spec)
     let length = options.windowLength(for: source.spec), tokens = options.tokenCount(for: source.spec)
     if options.isOwnSamples {
-      let samples = try OwnSamples(source, windows: max(1, tokens / length), length: length, seed: options.seed)
-      let sampled = try samples.sample(progress: progress)
-      try self.init([(name: "own samples", windows: sampled)], length: length, warnings: [])
+      let samples = try Self.samples(source, options, tokens: tokens, length: length, progress: progress)
+      try self.init([samples], length: length, warnings: [])
     } else {
-      try self.init(files: options, source, tokens: tokens, length: length)
+      try self.init(files: options, source, tokens: tokens, length: length, progress: progress)
     }
   }
 
@@ -61,8 +60,18 @@ public struct CalibrationText: Sendable {
     warnings = []
   }
 
-  /// Gathers files, in shorter windows where there is too little for one.
-  private init(files options: CalibrationOptions, _ source: ModelSource, tokens: Int, length: Int) throws(LMToolError) {
+  /// What the model writes itself.
+  private static func samples(
+    _ source: ModelSource, _ options: CalibrationOptions, tokens: Int, length: Int, progress: ProgressConsumer?
+  ) throws(LMToolError) -> (name: String, windows: [[Int32]]) {
+    let samples = try OwnSamples(source, windows: max(1, tokens / length), length: length, seed: options.seed)
+    return ("own samples", try samples.sample(progress: progress))
+  }
+
+  /// Gathers files, in shorter windows where there is too little for one, and the model's own samples beside them.
+  private init(
+    files options: CalibrationOptions, _ source: ModelSource, tokens: Int, length: Int, progress: ProgressConsumer?
+  ) throws(LMToolError) {
     let tokenizer = try source.makeTokenizer()
     var supplies: [any WindowSupply] = []
     for path in options.texts { supplies.append(try TextSupply(path: path, tokenizer: tokenizer, tokens: tokens)) }
@@ -90,6 +99,9 @@ public struct CalibrationText: Sendable {
       warnings.append(
         "the calibration text has only \(found * length) tokens in windows of \(length), of \(tokens) that are wanted; more text "
           + "makes a better model")
+    }
+    if let own = options.ownSamples {
+      parts.append(try Self.samples(source, options, tokens: own, length: length, progress: progress))
     }
     try self.init(parts, length: length, warnings: warnings)
   }

@@ -8,7 +8,12 @@ struct ChatFormat {
 
   init(_ source: ModelSource, _ tokenizer: Tokenizer) {
     self.tokenizer = tokenizer
-    template = source.chatTemplate.flatMap { ChatTemplate.recognize(jinja: $0) }
+    template = Self.template(of: source)
+  }
+
+  /// The chat format of a model, nil where it has none that is known.
+  static func template(of source: ModelSource) -> ChatTemplate? {
+    source.chatTemplate.flatMap { ChatTemplate.recognize(jinja: $0) }
   }
 
   /// Whether the model has no chat format of its own.

@@ -12,47 +12,21 @@ struct ChatSupply: WindowSupply {
   /// The tokens of the conversations that were chosen, those of any number of first ones spread evenly over the file.
   private let conversations: [[Int32]]
 
-  /// Bytes of a line.
-  private static let longestLine = 4 << 20
-
   /// - Throws: `missingInput`; `badInput` when the file is empty, or a line is no conversation.
   init(path: String, source: ModelSource, tokenizer: Tokenizer, tokens wanted: Int) throws(LMToolError) {
     self.path = path
-    let file = try MappedFile(path: path)
-    guard file.count > 0 else { throw LMToolError(.badInput, "the file is empty; calibration needs conversations", file: path) }
-    let lines = Self.lines(of: file)
+    let file = try ConversationFile(path: path)
     let format = ChatFormat(source, tokenizer)
     var conversations: [[Int32]] = [], tokens = 0
     // Twice what is wanted, since conversations are cut at the ends of windows.
-    for index in Self.spread(lines.count) where tokens < 2 * wanted {
-      do throws(LMToolError) {
-        let ids = try Self.read(lines[index], of: file, format)
-        conversations.append(ids)
-        tokens += ids.count
-      } catch { throw error.within(file: path).at(line: index + 1) }
+    for index in Self.spread(file.count) where tokens < 2 * wanted {
+      let ids = format.tokens(of: try file.messages(index))
+      conversations.append(ids)
+      tokens += ids.count
     }
     self.conversations = conversations
     warnings =
       format.isPlain ? ["\(path.printable): the model has no chat format that is known; messages are joined as plain text"] : []
-  }
-
-  private static func read(_ line: Range<Int>, of file: MappedFile, _ format: ChatFormat) throws(LMToolError) -> [Int32] {
-    guard line.count <= longestLine else { throw LMToolError(.badInput, "the line has more than \(longestLine) bytes") }
-    let messages = try file.withBytes(line) { (bytes) throws(LMToolError) in try Conversation.messages(of: bytes) }
-    return format.tokens(of: messages)
-  }
-
-  /// The lines that are not blank.
-  private static func lines(of file: MappedFile) -> [Range<Int>] {
-    file.withBytes(0..<file.count) { bytes in
-      var lines: [Range<Int>] = [], start = 0
-      while start < bytes.count {
-        let end = bytes[start...].firstIndex(of: UInt8(ascii: "\n")) ?? bytes.count
-        if bytes[start..<end].contains(where: { $0 > 32 }) { lines.append(start..<end) }
-        start = end + 1
-      }
-      return lines
-    }
   }
 
   /// All numbers below `count`, in an order whose first ones are always spread evenly: by their bits, backwards.
@@ -83,14 +57,5 @@ struct ChatSupply: WindowSupply {
       }
     }
     return windows
-  }
-}
-
-extension LMToolError {
-  /// The same error, said of a line.
-  fileprivate func at(line: Int) -> LMToolError {
-    var error = self
-    error.message = "line \(line): " + message
-    return error
   }
 }

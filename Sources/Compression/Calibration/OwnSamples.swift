@@ -29,7 +29,7 @@ struct OwnSamples {
 
   /// The windows.
   func sample(progress: ProgressConsumer?) throws(LMToolError) -> [[Int32]] {
-    let model = try Transformer(source, progress: progress)
+    let model = try model(progress)
     let starts = Starts(tokenizer, vocabulary: source.spec.vocabularySize)
     let together = max(1, min(64, count, Self.memory / max(1, LockstepPass.bytes(source.spec, capacity: length))))
     var windows: [[Int32]] = []
@@ -43,6 +43,13 @@ struct OwnSamples {
       windows += drafts.map(\.tokens)
     }
     return windows
+  }
+
+  /// The model, its floats rounded where they can be: for text to calibrate on that makes no difference but in time.
+  private func model(_ progress: ProgressConsumer?) throws(LMToolError) -> Transformer {
+    do throws(LMToolError) {
+      return try Transformer(source.rounded(), progress: progress)
+    } catch { return try Transformer(source, progress: progress) }
   }
 
   private func draft(_ number: Int, _ starts: Starts) -> Draft {

@@ -9,7 +9,7 @@ import Tokenizers
 struct RateJudge {
   private let original: ModelSource
   private let tokenizer: Tokenizer?
-  private let text: [UInt8]
+  private let text: EvaluationText
   private let window: Int
 
   private let splits: TokenSplits?
@@ -18,7 +18,9 @@ struct RateJudge {
   init(_ original: ModelSource, windows: TokenWindows, tokenizedBy trimmed: ModelSource) throws(LMToolError) {
     self.original = original
     tokenizer = trimmed.tokenizer == nil ? nil : try trimmed.makeTokenizer()
-    text = tokenizer?.decode(windows.tokens) ?? []
+    // Special tokens in it are meant as such: chats are judged in the format of the model.
+    let bytes = tokenizer?.decode(windows.tokens) ?? []
+    text = EvaluationText([.init([PromptPiece(String(decoding: bytes, as: UTF8.self), isControl: true)])])
     window = windows.length
     if trimmed.spec.vocabularySize != original.spec.vocabularySize, let tokenizer {
       splits = try TokenSplits(of: try original.makeTokenizer(), in: tokenizer)

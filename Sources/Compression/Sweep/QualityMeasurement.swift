@@ -88,9 +88,9 @@ public struct QualityMeasurement {
     return try texts.map { (text) throws(LMToolError) in
       let result: EvaluationResult
       if let splits {
-        result = try evaluation.score(model, on: text.bytes, against: original, splits: splits, progress: progress)
+        result = try evaluation.score(model, on: EvaluationText(text.bytes), against: original, splits: splits, progress: progress)
       } else {
-        result = try evaluation.score(model, on: text.bytes, against: original, progress: progress)
+        result = try evaluation.score(model, on: EvaluationText(text.bytes), against: original, progress: progress)
       }
       guard let quality = RateReport.Quality(result, on: text.name), quality.divergence.isFinite else {
         throw LMToolError(

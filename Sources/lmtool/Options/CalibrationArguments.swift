@@ -27,6 +27,14 @@ struct CalibrationTextArguments: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
+      """
+      Beside text and chats also so many tokens of the model's own samples, mixed in evenly: they keep a chat model used to answering in \
+      its own format.
+      """, valueName: "n"))
+  var ownSamples: Int?
+
+  @Option(
+    help: ArgumentHelp(
       "Cut the text into windows of so many tokens (default: \(CalibrationOptions.usualWindow), or the model's context).",
       valueName: "n"))
   var window: Int?
@@ -40,6 +48,7 @@ struct CalibrationTextArguments: ParsableArguments {
     options.texts = text
     options.chats = chats
     options.tokens = tokens
+    options.ownSamples = ownSamples
     options.window = window
     options.seed = seed
     return options
