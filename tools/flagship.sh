@@ -7,7 +7,7 @@ model=out/SmolLM2-135M-Instruct
 artifact=out/SmolLM2-135M-Instruct.lmz
 rm -rf "$model"
 show import "$checkpoint" -o "$model"
-compress_and_verify "$model" "${BUDGET:-100MB}" "$artifact"
+compress_and_verify "$model" "${BUDGET:-40MB}" "$artifact"
 show chat "$artifact" -p "What is gravity?" --temperature 0 --max-tokens 200 2> >(tee out/flagship.log >&2)
 wait $!
 summary "$model" "$artifact" 8 out/flagship.log

@@ -17,7 +17,7 @@ import Tensors
     discussion: """
       The whole chain in one command, then its result at work:
 
-        lmtool compress SmolLM2-135M-Instruct/ --budget 100MB -o smollm2.lmz
+        lmtool compress SmolLM2-135M-Instruct/ --budget 40MB -o smollm2.lmz
         lmtool run smollm2.lmz -p "What is gravity?"
         lmtool verify smollm2.lmz
 
