@@ -55,7 +55,8 @@ struct ChainTests {
   }
 
   @Test func compressMeetsItsBudget() throws {
-    let outcome = try Outcome("compress", stories, "-o", scratch.path("a.lmz"), "--budget", "400kB", "--json")
+    let outcome = try Outcome(
+      "compress", stories, "-o", scratch.path("a.lmz"), "--budget", "400kB", "--method", "grid", "--json")
     let report = try outcome.report
     #expect(outcome.status == 0)
     #expect(report["choice"]?.string == "int8")
@@ -64,13 +65,48 @@ struct ChainTests {
     #expect(try tell(scratch.path("a.lmz")) == story)
   }
 
+  @Test(arguments: ["60kB", "100kB", "400kB"]) func rateModeMeetsItsBudget(budget: String) throws {
+    let path = scratch.path("a.lmz"), most = (Int(budget.dropLast(2)) ?? 0) * 1000
+    let outcome = try Outcome("compress", stories, "-o", path, "--budget", budget, "--tokens", "2048", "--json")
+    #expect(outcome.status == 0, "\(outcome.error)")
+    let bytes = try contents(path).count, report = try outcome.report
+    #expect(report["verification"]?["passed"]?.bool == true)
+    #expect(report["report"]?["bytes"]?.int == bytes)
+    #expect(bytes <= most && (most > 300_000 || bytes > most * 96 / 100), "\(bytes) bytes")
+  }
+
+  /// With or without a work folder, on any number of threads: the same bytes.
+  @Test func rateModeMakesTheSameBytes() throws {
+    let common = ["compress", stories, "--budget", "90kB", "--tokens", "2048", "--quiet"]
+    for threads in ["1", "2"] {
+      #expect(done(try Outcome(arguments: common + ["-o", scratch.path(threads), "--threads", threads])))
+    }
+    #expect(done(try Outcome(arguments: common + ["-o", scratch.path("kept"), "--work-dir", scratch.path("work")])))
+    #expect(try contents(scratch.path("1")) == contents(scratch.path("2")))
+    #expect(try contents(scratch.path("1")) == contents(scratch.path("kept")))
+    #expect(!scratch.names.contains("work"))
+  }
+
+  @Test func aWorkFolderOfAnotherJobIsRefused() throws {
+    let work = scratch.path("work")
+    let file = try OutputFolder(path: work)
+    let job = try OutputFile(path: file.path(of: "job"))
+    try job.write(Array("something else".utf8))
+    try job.commit()
+    try file.commit()
+    let outcome = try Outcome("compress", stories, "-o", scratch.path("a.lmz"), "--budget", "90kB", "--work-dir", work)
+    #expect(outcome.failed(64, "belongs to another model"))
+  }
+
   @Test func whatFitsNowhereIsRefusedWithTheLeastSize() throws {
-    let outcome = try Outcome("compress", stories, "-o", scratch.path("a.lmz"), "--budget", "100kB")
-    #expect(outcome.failed(64, "nothing fits into 100000 bytes"))
+    let grid = try Outcome("compress", stories, "-o", scratch.path("a.lmz"), "--budget", "100kB", "--method", "grid")
+    #expect(grid.failed(64, "nothing fits into 100000 bytes"))
+    let outcome = try Outcome("compress", stories, "-o", scratch.path("a.lmz"), "--budget", "5kB", "--tokens", "2048")
+    #expect(outcome.failed(64, "too small"))
     #expect(scratch.names == [])
     let words = outcome.error.split { !$0.isNumber }.compactMap { Int($0) }
-    let least = try #require(words.last { $0 > 100_000 })
-    #expect(done(try Outcome("compress", stories, "-o", scratch.path("a.lmz"), "--budget", "\(least)")))
+    let least = try #require(words.last { $0 > 5000 })
+    #expect(done(try Outcome("compress", stories, "-o", scratch.path("a.lmz"), "--budget", "\(least)", "--tokens", "2048")))
   }
 
   @Test func bytesDoNotDependOnThreads() throws {

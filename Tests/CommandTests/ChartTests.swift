@@ -75,6 +75,15 @@ struct ChartTests {
     #expect(!markup.contains("NaN") && !markup.contains("nan\"") && !markup.contains("<polyline"))
   }
 
+  @Test func labelsInACrowdAreLeftToTheTable() {
+    let points = (0..<40).map { Chart.Point(x: 1, y: 1, label: "point \($0)") } + [.init(x: 3, y: 3, label: "alone")]
+    let axis = Axis("x", scale: .linear, fitting: [0, 4])
+    let markup = Chart("crowd", x: axis, y: axis, series: [.init("s", points: points)]).html.markup
+    let labels = markup.split(separator: "<text class=\"label\"").dropFirst()
+    #expect((2..<20).contains(labels.count) && labels.contains { $0.contains(">alone<") })
+    #expect(points.indices.dropLast().allSatisfy { markup.contains("s, point \($0): ") })
+  }
+
   @Test func aChartOfNothingIsWhole() {
     let chart = Chart(
       "none", x: Axis("x", scale: .linear, fitting: []), y: Axis("y", scale: .logarithmic, fitting: []), series: [])

@@ -18,7 +18,7 @@ struct SweepTests {
   @Test func budgetsGridsAndOtherFilesAreOnOnePage() throws {
     let page = scratch.path("sweep.html"), gguf = stories + "/stories260K-f32.gguf"
     let outcome = try sweep(
-      "--budgets", "400kB, 240kB,1kB", "--grid", "--gguf", gguf, "--keep", scratch.path("kept"), "-o", page, "--json")
+      "--budgets", "200kB, 150kB,1kB", "--grid", "--gguf", gguf, "--keep", scratch.path("kept"), "-o", page, "--json")
     let report = try outcome.report, points = try #require(report["points"]?.array)
     #expect(outcome.status == 0 && report["schema"]?.int == 1)
     #expect(outcome.error.contains("warning: 1000 bytes: "))
@@ -40,7 +40,7 @@ struct SweepTests {
   }
 
   @Test func artifactsGoUnlessTheyAreKept() throws {
-    let outcome = try sweep("--budgets", "400kB", "-o", scratch.path("sweep.json"))
+    let outcome = try sweep("--budgets", "200kB", "-o", scratch.path("sweep.json"))
     #expect(outcome.status == 0 && outcome.output.contains("lmtool compress"))
     #expect(scratch.names == ["sweep.json"])
   }

@@ -1,10 +1,13 @@
+import Artifacts
 import Compression
 import Inference
 import Kernels
 import Models
+import OrderedCollections
 import Tensors
 import TestSupport
 import Testing
+import Tokenizers
 
 /// A layerwise pass leaves the residual stream that a session has before its last norm.
 struct LayerwiseTests {
@@ -25,7 +28,7 @@ struct LayerwiseTests {
   private func embedding(_ source: ModelSource) throws -> [Float] { try LayerMatrices.floats(source.spec.embedding, of: source) }
 
   private func pass(
-    _ windows: TokenWindows, _ visitor: Visitor = Visitor(), _ source: ModelSource, original: [Float]? = nil
+    _ windows: TokenWindows, _ source: ModelSource, _ visitor: Visitor = Visitor(), original: [Float]? = nil
   ) throws -> ResidualPath {
     let pass = LayerwisePass(source, windows: windows, embedding: try embedding(source), original: original)
     try pass.run(visitor)
@@ -82,7 +85,7 @@ struct LayerwiseTests {
   @Test func groupsComeInTheOrderOfComputation() throws {
     let source = try ModelSource.open(stories), visitor = Visitor()
     visitor.wants = { $0.kind == .mlpInput }
-    _ = try pass(try storyWindows(1, length: 32), visitor, source)
+    _ = try pass(try storyWindows(1, length: 32), source, visitor)
     #expect(visitor.seen.map(\.group.layer) == (0..<20).map { $0 / 4 })
     #expect(visitor.seen.prefix(4).map(\.group.kind) == [.attentionInput, .attentionOutput, .mlpInput, .mlpChannels])
     for (group, moments) in visitor.seen {
@@ -108,7 +111,7 @@ struct LayerwiseTests {
         matrices[linear.weight] = matrices[linear.weight].map { $0 * 0.5 }
       }
     }
-    let path = try pass(windows, visitor, source, original: try embedding(source))
+    let path = try pass(windows, source, visitor, original: try embedding(source))
     let expected = try logits(changed, Array(windows.tokens[64..<96]))
     #expect(difference(try residualLogits(source, path.residual, 64..<96), expected) < 1e-4)
     for (index, seen) in visitor.seen.enumerated() {
@@ -121,7 +124,7 @@ struct LayerwiseTests {
   @Test func twoEqualPathsDoNotDrift() throws {
     let source = try ModelSource.open(stories), visitor = Visitor()
     visitor.wants = { _ in true }
-    _ = try pass(try storyWindows(4, length: 64), visitor, source, original: try embedding(source))
+    _ = try pass(try storyWindows(4, length: 64), source, visitor, original: try embedding(source))
     for (group, moments) in visitor.seen {
       let moments = try #require(moments)
       #expect(moments.difference.allSatisfy { $0 == 0 } && moments.meanSquare > 0)

@@ -1,3 +1,4 @@
+import Artifacts
 import Compression
 import Inference
 import Kernels

@@ -52,7 +52,9 @@ public struct RateCompressing {
   /// Calibrates, unless the work folder has a calibration, and compresses.
   ///
   /// - Throws: `usage` when the goal cannot be reached, saying what can; nothing is left behind then.
-  public func run(_ goal: RateGoal, calibration: CalibrationOptions, warn: (String) -> Void = { _ in }) throws(LMToolError) -> RateReport {
+  public func run(_ goal: RateGoal, calibration: CalibrationOptions, warn: (String) -> Void = { _ in }) throws(LMToolError)
+    -> RateReport
+  {
     try OutputPath.check(path, against: source)
     var timer = StageTimer()
     let work = try workFolder.map { (folder) throws(LMToolError) in try RateWork(path: folder, job: try job(goal, calibration)) }
@@ -72,7 +74,8 @@ public struct RateCompressing {
     if vocabulary == .whole { return VocabularyChoice(whole: source, because: "kept whole, as asked") }
     if calibration.file != nil {
       guard vocabulary == .automatic else {
-        throw LMToolError(.usage, "the calibration was made with the whole vocabulary; give the text itself to trim the vocabulary")
+        throw LMToolError(
+          .usage, "the calibration was made with the whole vocabulary; give the text itself to trim the vocabulary")
       }
       return VocabularyChoice(whole: source, because: "kept whole: the calibration that was given was made with it")
     }
@@ -144,9 +147,22 @@ public struct RateCompressing {
         "the budget of \(bytes) bytes is too small: even at a tenth of a bit a weight, where nothing of the model is left, the file has "
           + "\(least); ask for more, or start from a smaller model", file: source.path)
     }
-    let result = try model.quantize(bytes: bytes - overhead, progress: progress)
+    var (result, size) = try attempt(model, bytes: bytes - overhead, budget: bytes)
     timer.finish("quantization")
-    let size = try fit(model, result, budget: bytes)
+    // Forecasts are poor for tiny models and at extreme rates: what the file came out at says better what to aim at.
+    for _ in 0..<2 {
+      let room = bytes - size
+      guard room < 0 || (room > bytes / 30 && !model.isAtMost(bytes - overhead)) else { break }
+      model.forget()
+      (result, size) = try attempt(model, bytes: bytes - overhead + room - bytes / 1000, budget: bytes)
+      timer.finish("quantization")
+    }
+    size = try pack(model, result.account, budget: bytes, isTrial: false)
+    guard size <= bytes else {
+      throw LMToolError(
+        .usage, "the smallest file that was found has \(size) bytes, more than the budget of \(bytes); ask for more",
+        file: source.path)
+    }
     timer.finish("packing")
     var report = RateReport(model.source, result.account, bytes: size, originalBytes: originalBytes)
     report.budget = bytes
@@ -155,27 +171,21 @@ public struct RateCompressing {
     return report
   }
 
-  /// Packs, and quantizes the last matrix again until the file is just below the budget.
-  private func fit(_ model: RateModel, _ result: RateModel.Result, budget: Int) throws(LMToolError) -> Int {
-    var size = 0
-    for attempt in 0..<12 {
-      let isLastAttempt = attempt == 11
-      size = try pack(model, result.account, budget: budget, isTrial: true)
+  /// Quantizes, then fits the file: the last matrix is quantized again until the file is just below the budget, as far as it can.
+  ///
+  /// - Returns: the model, and the bytes of its file.
+  private func attempt(
+    _ model: RateModel, bytes: Int, budget: Int
+  ) throws(LMToolError) -> (RateModel.Result, size: Int) {
+    let result = try model.quantize(bytes: bytes, progress: progress)
+    var size = try pack(model, result.account, budget: budget, isTrial: true)
+    for _ in 0..<10 {
       let room = budget - size
-      if room >= 0, room <= max(256, budget / Self.tolerance) || isLastAttempt { break }
-      let margin = max(64, budget / Self.tolerance / 4)
-      guard try result.resize(by: room - margin) else {
-        if room >= 0 { break }
-        throw LMToolError(
-          .usage, "the file would have \(size) bytes, more than the budget, and the last matrix alone cannot make up for it; ask for more",
-          file: source.path)
-      }
+      if room >= 0, room <= max(256, budget / Self.tolerance) { break }
+      guard try result.resize(by: room - max(64, budget / Self.tolerance / 4)) else { break }
+      size = try pack(model, result.account, budget: budget, isTrial: true)
     }
-    size = try pack(model, result.account, budget: budget, isTrial: false)
-    guard size <= budget else {
-      throw LMToolError(.usage, "the smallest file that was found has \(size) bytes, more than the budget", file: source.path)
-    }
-    return size
+    return (result, size)
   }
 
   private func pack(_ model: RateModel, _ account: RateAccount, budget: Int, isTrial: Bool) throws(LMToolError) -> Int {
@@ -216,7 +226,8 @@ public struct RateCompressing {
       bytes = next(tried, goal: goal - 0.03)
     }
     guard let best else {
-      throw LMToolError(.usage, "no file keeps the KL below \(target); rate mode cannot come so close to the original", file: source.path)
+      throw LMToolError(
+        .usage, "no file keeps the KL below \(target); rate mode cannot come so close to the original", file: source.path)
     }
     if tried[tried.count - 1].bytes != best.bytes {
       removeTree(path)
@@ -227,7 +238,8 @@ public struct RateCompressing {
 
   private func next(_ tried: [(bytes: Int, logarithm: Double)], goal: Double) -> Int {
     let last = tried[tried.count - 1]
-    var slope = -2.2 * 8 / Double(source.parameterCount)  // octaves of KL for a byte: a bit a weight is worth a factor of 4 and a bit
+    // Octaves of KL for a byte: a bit a weight is worth a factor of 4 and a bit.
+    var slope = -2.2 * 8 / Double(source.parameterCount)
     if tried.count > 1 {
       let other = tried[tried.count - 2]
       let measured = (last.logarithm - other.logarithm) / Double(last.bytes - other.bytes)

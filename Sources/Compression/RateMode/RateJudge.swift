@@ -45,7 +45,8 @@ struct RateJudge {
     let before = result.otherPerplexity ?? 1, ratio = result.perplexity / before
     let bits = BinaryLogarithm.approximate(max(ratio, 1e-30)) * Double(result.tokens) / Double(max(1, result.bytes))
     return RateReport.Quality(
-      text: "held-out calibration", tokens: result.tokens, bitsPerByteBefore: result.otherBitsPerByte ?? result.bitsPerByte - bits,
+      text: "held-out calibration", tokens: result.tokens,
+      bitsPerByteBefore: result.otherBitsPerByte ?? result.bitsPerByte - bits,
       bitsPerByteAfter: result.bitsPerByte, perplexityBefore: before, perplexityAfter: result.perplexity,
       divergence: result.klMean ?? 0, divergence99: result.kl99 ?? 0, topAgreement: result.topAgreement ?? 0)
   }

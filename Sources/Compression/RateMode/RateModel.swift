@@ -50,8 +50,23 @@ struct RateModel {
     }
   }
 
+  /// The most bits a weight that are worth having: the error is a thousandth of the weights then.
+  private static let mostBits = 8.0
+
+  /// Bytes of matrices at the most bits that are worth having.
+  private var mostBytes: Int {
+    Int(Double(source.tensors.values.filter { $0.shape.count == 2 }.reduce(0) { $0 + $1.count }) * Self.mostBits / 8)
+  }
+
+  /// Whether more than so many bytes would be of no use.
+  func isAtMost(_ bytes: Int) -> Bool { bytes >= mostBytes }
+
+  /// Forgets the matrices that are kept in the work folder.
+  func forget() { work?.forget(source.tensors.keys.map { $0 }) }
+
   /// Quantizes every matrix so that all together take about `bytes`.
   func quantize(bytes: Int, progress: ProgressConsumer?) throws(LMToolError) -> Result {
+    let bytes = min(bytes, mostBytes)
     let parts = try embeddings(), account = makeAccount(bytes: bytes, parts)
     let quantized = try quantizeEmbedding(parts, account)
     let pass = LayerwisePass(source, windows: calibration.windows, embedding: quantized, original: embedding)
@@ -70,7 +85,8 @@ struct RateModel {
     for (name, matrix) in account.matrices {
       let encoded = try RateEncoder.encode(matrix, tables: tables)
       model.tensors[name] = try StoredRateTensor(
-        name: name, parameters: encoded.parameters, tables: tables, slots: slots[encoded.parameters.set], lanes: HeldBytes(encoded.lanes))
+        name: name, parameters: encoded.parameters, tables: tables, slots: slots[encoded.parameters.set],
+        lanes: HeldBytes(encoded.lanes))
     }
     return model
   }
@@ -141,7 +157,9 @@ struct HeldBytes: ByteSource {
 
   var count: Int { bytes.count }
 
-  func read(_ range: Range<Int>, into output: UnsafeMutableRawBufferPointer) throws(LMToolError) { output.copyBytes(from: bytes[range]) }
+  func read(_ range: Range<Int>, into output: UnsafeMutableRawBufferPointer) throws(LMToolError) {
+    output.copyBytes(from: bytes[range])
+  }
 
   func discard() {}
 }

@@ -42,6 +42,7 @@ final class RatePass: LayerwiseVisitor {
       for linear in group.linears { try restore(linear, &matrices) }
       return
     }
+    try moments.checkFinite(group)
     let factor = try moments.factor(damping: options.damping)
     let inputs = RateQuantizer.Inputs(factor)
     let drift = options.driftCorrection > 0 ? moments.drift(factor) : []

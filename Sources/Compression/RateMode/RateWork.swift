@@ -31,7 +31,8 @@ final class RateWork {
       let found = try Self.text(note)
       guard found == job else {
         throw LMToolError(
-          .usage, "this work folder belongs to another model, budget or set of options; remove it, or name another with --work-dir",
+          .usage,
+          "this work folder belongs to another model, budget or set of options; remove it, or name another with --work-dir",
           file: path)
       }
     } else {
@@ -100,10 +101,14 @@ final class RateWork {
     let base = Float(bitPattern: UInt32(truncatingIfNeeded: number(3)))
     return (
       RateMatrix(
-        rows: rows, columns: columns, indices: indices, contexts: contexts, base: base, rowSteps: rowSteps, columnSteps: columnSteps),
+        rows: rows, columns: columns, indices: indices, contexts: contexts, base: base, rowSteps: rowSteps,
+        columnSteps: columnSteps),
       level: Double(bitPattern: number(2))
     )
   }
+
+  /// Removes the matrices of these names, where they are kept.
+  func forget(_ names: [String]) { for name in names { removeTree(file(name)) } }
 
   /// Removes the folder with everything in it: the work is done.
   func remove() { removeTree(path) }

@@ -46,10 +46,13 @@ struct VocabularyChoice {
     var use = TokenUse(size: source.spec.vocabularySize)
     use.add(tokens)
     let expected =
-      tokens.count < 256 ? nil : try ExpectedTokens(try Transformer(source), tokens: tokens, windows: 16, progress: progress).shares
+      tokens.count < 256
+      ? nil : try ExpectedTokens(try Transformer(source), tokens: tokens, windows: 16, progress: progress).shares
     let plan = VocabularyPlan(trimming, shares: use.shares(expected: expected), bitsPerWeight: min(bits, 8))
-    let loss = Self.usualLoss.nats * BinaryLogarithm.power(
-      (Self.usualLoss.bits - bits) * BinaryLogarithm.approximate(Self.usualLoss.factor))
+    let loss =
+      Self.usualLoss.nats
+      * BinaryLogarithm.power(
+        (Self.usualLoss.bits - bits) * BinaryLogarithm.approximate(Self.usualLoss.factor))
     let price = loss * Self.naturalLogarithm(Self.usualLoss.factor) * 8 / Double(max(1, source.parameterCount))
     var size = plan.count
     switch goal {
@@ -60,7 +63,8 @@ struct VocabularyChoice {
     let (nats, bytes) = plan.estimate(size: size), gain = bytes * price - Self.caution * nats
     if case .automatic = goal, gain < Self.leastGain * loss {
       self.source = source
-      reason = size == plan.count
+      reason =
+        size == plan.count
         ? "kept whole: no token is worth less than its bytes"
         : "kept whole: giving up \(plan.count - size) tokens would free \(Int(bytes)) bytes, worth \(Self.text(bytes * price)) nats "
           + "elsewhere, and cost about \(Self.text(nats))"
@@ -72,7 +76,8 @@ struct VocabularyChoice {
       return
     }
     self.source = try trimming.trimmed(keeping: try plan.tokens(size: size))
-    reason = "\(plan.count - size) tokens given up: about \(Int(bytes)) bytes, worth \(Self.text(bytes * price)) nats elsewhere, for a "
+    reason =
+      "\(plan.count - size) tokens given up: about \(Int(bytes)) bytes, worth \(Self.text(bytes * price)) nats elsewhere, for a "
       + "loss of about \(Self.text(nats))"
   }
 

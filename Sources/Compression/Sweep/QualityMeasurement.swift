@@ -34,7 +34,8 @@ public struct QualityMeasurement {
     guard !paths.isEmpty else { throw LMToolError(.usage, "there is no text to measure quality on; name one") }
     self.source = source
     self.arithmetic = arithmetic
-    options = EvaluationOptions(window: min(512, source.spec.contextLength), maximumWindows: maximumWindows)
+    // A part of the vocabulary needs more tokens for a window, which must fit into the context too.
+    options = EvaluationOptions(window: max(2, min(512, source.spec.contextLength / 2)), maximumWindows: maximumWindows)
     try options.validate()
     let tokenizer = try source.makeTokenizer()
     self.tokenizer = tokenizer

@@ -24,7 +24,7 @@ public struct Sweeping {
     /// A file.
     case point(SweepReport.Point)
     /// Nothing, as for a budget that is too small for the model.
-    case miss(SweepReport.Miss)
+    case miss(String, LMToolError)
   }
 
   /// Everything to be done, in order; files that are there already come first.
@@ -54,7 +54,7 @@ public struct Sweeping {
       return other
     }
     let grids: [Step] = [
-      .grid("int8", .int8), .grid("int4 with minimum, int8 embedding", .int4Minimum), .grid("int4, int8 embedding", .int4),
+      .grid("int8", .int8), .grid("int4-min, int8 embedding", .int4Minimum), .grid("int4, int8 embedding", .int4),
       .grid("int4", .int4Embedding),
     ]
     steps = others.map { .gguf($0) } + (hasGrid ? grids : []) + budgets.map { .budget($0) }
@@ -70,15 +70,17 @@ public struct Sweeping {
   /// Makes and measures one file.
   ///
   /// - Parameter compress: makes an artifact for a budget.
-  /// - Throws: everything but `usage`, which is a miss: a full disk would end the other steps too, a budget that is too small does not.
+  /// - Throws: what would end the other steps too, such as a full disk. A budget that is too small, or a file that is broken, is a miss.
   public func perform(
     _ step: Step, compress: Compression, progress: ProgressConsumer? = nil
   ) throws(LMToolError) -> Outcome {
     do throws(LMToolError) {
       return .point(try point(step, compress, progress))
     } catch {
-      guard error.code == .usage else { throw error }
-      return .miss(.init(label: label(step), reason: error.description))
+      switch error.code {
+      case .usage, .badInput, .missingInput: return .miss(label(step), error)
+      case .cannotCreate, .inputOutput, .bug: throw error
+      }
     }
   }
 
@@ -123,7 +125,7 @@ extension SweepReport {
   public mutating func add(_ outcome: Sweeping.Outcome) {
     switch outcome {
     case .point(let point): points.append(point)
-    case .miss(let miss): misses.append(miss)
+    case .miss(let label, let error): misses.append(Miss(label: label, reason: error.description))
     }
   }
 }

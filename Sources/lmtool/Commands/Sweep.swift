@@ -19,7 +19,8 @@ extension LMTool {
       discussion: """
         Compresses the model once for each budget, as compress does, measures every file beside the original on texts of yours, and \
         draws size against quality on one page (.html, or the numbers as .json). Take texts that the calibration has not seen: on text \
-        that it has seen every file looks better than it is. The model is calibrated once for all budgets.
+        that it has seen every file looks better than it is. A calibration that is given, or one on the model's own samples, serves \
+        all budgets; with --text or --chats every budget decides which tokens it keeps, as in compress, and calibrates with these.
 
         --grid adds the model in plain 8 and 4 bits, --gguf files of other programs, which must have the same vocabulary. KL tells how \
         far the next-token probabilities are from the original's, 0 being not at all; bits per byte and perplexity tell how well a \
@@ -45,7 +46,7 @@ extension LMTool {
         "Measure quality on this text file. May be given several times; each has its charts.", valueName: "file"),
       completion: .file())
     var evalText: [String] = []
-    @Option(help: ArgumentHelp("Measure on at most so many windows of 512 tokens of each text.", valueName: "n"))
+    @Option(help: ArgumentHelp("Measure on at most so many windows, of at most 512 tokens, of each text.", valueName: "n"))
     var evalWindows: Int?
     @Flag(help: "Pack the model in grids of 8 and 4 bits too.")
     var grid = false
@@ -103,28 +104,38 @@ extension LMTool {
       }
       let sweeping = try Sweeping(
         source, budgets: budgets.bytes, hasGrid: grid, ggufs: gguf, measurement: measurement, in: folder)
-      let calibration = try console.withProgress { (progress) throws(LMToolError) in
-        try Calibration.obtain(source, self.calibration.options, progress: progress) { console.warn($0) }
-      }
-      var report = sweeping.report(texts: evalText)
+      let shared = try sharedCalibration(of: source, on: console)
+      var report = sweeping.report(texts: evalText), failure: LMToolError?
       for step in sweeping.steps {
         let outcome = try console.withProgress { (progress) throws(LMToolError) in
-          try sweeping.perform(step, compress: Self.compression(of: source, calibration, in: folder), progress: progress)
+          try sweeping.perform(step, compress: compression(of: source, shared, in: folder, on: console), progress: progress)
         }
         report.add(outcome)
+        if case .miss(_, let error) = outcome { failure = failure ?? error }
         Self.tell(outcome, on: console)
       }
-      if let miss = report.misses.first, report.points.isEmpty { throw LMToolError(.usage, miss.reason) }
+      if let failure, report.points.isEmpty { throw failure }
       return report
     }
 
-    /// What compresses to a budget, with one calibration for all.
-    private static func compression(
-      of source: ModelSource, _ calibration: Calibration, in folder: String
+    /// The calibration for all budgets; nil where each makes its own.
+    private func sharedCalibration(of source: ModelSource, on console: Console) throws(LMToolError) -> Calibration? {
+      let options = calibration.options
+      guard options.file != nil || options.isOwnSamples else { return nil }
+      return try console.withProgress { (progress) throws(LMToolError) in
+        try Calibration.obtain(source, options, progress: progress) { console.warn($0) }
+      }
+    }
+
+    /// What compresses to a budget.
+    private func compression(
+      of source: ModelSource, _ shared: Calibration?, in folder: String, on console: Console
     ) -> Sweeping.Compression {
-      { (budget, progress) throws(LMToolError) in
-        let path = "\(folder)/budget-\(budget).lmz"
-        return (path, try RateCompressing(source, to: path, progress: progress).run(.bytes(budget), calibration: calibration))
+      let options = calibration.options
+      return { (budget, progress) throws(LMToolError) in
+        let path = "\(folder)/budget-\(budget).lmz", compression = RateCompressing(source, to: path, progress: progress)
+        if let shared { return (path, try compression.run(.bytes(budget), calibration: shared)) }
+        return (path, try compression.run(.bytes(budget), calibration: options) { console.warn($0) })
       }
     }
 
@@ -133,7 +144,7 @@ extension LMTool {
       case .point(let point):
         let quality = point.quality.map { "KL \($0.divergence.threeDigits), perplexity x \($0.perplexityRatio.fixed(3))" }
         console.note("\(point.name): \(point.bytes) bytes, \(quality.joined(separator: "; "))")
-      case .miss(let miss): console.warn("\(miss.label.printable): \(miss.reason)")
+      case .miss(let label, let error): console.warn("\(label.printable): \(error)")
       }
     }
 

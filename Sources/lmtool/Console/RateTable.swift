@@ -21,7 +21,9 @@ extension RateReport {
       table.add("  same top token", Table.Cell("\((100 * quality.topAgreement).fixed(1)) %"))
       table.add("  perplexity", Table.Cell("\(quality.perplexityBefore.fixed(2)) -> \(quality.perplexityAfter.fixed(2))"))
     }
-    for (stage, seconds) in seconds.sorted(by: { $0.key < $1.key }) { table.add("seconds, \(stage)", Table.Cell(seconds.fixed(1))) }
+    for (stage, seconds) in seconds.sorted(by: { $0.key < $1.key }) {
+      table.add("seconds, \(stage)", Table.Cell(seconds.fixed(1)))
+    }
     return table
   }
 }

@@ -9,7 +9,8 @@ struct GoalArguments: ParsableArguments {
   var bits: Double?
   @Option(
     help: ArgumentHelp(
-      "The smallest file whose KL from the original, in nats on text that calibration has not seen, is at most this.", valueName: "nats"))
+      "The smallest file whose KL from the original, in nats on text that calibration has not seen, is at most this.",
+      valueName: "nats"))
   var kl: Double?
 
   func validate() throws {

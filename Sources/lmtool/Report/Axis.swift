@@ -40,13 +40,14 @@ package struct Axis: Sendable {
     }
   }
 
+  /// Whether an axis makes room for a number.
   private static func canShow(_ value: Double, _ scale: Scale) -> Bool {
     value.magnitude < 1e100 && (scale == .linear || value > 1e-100)
   }
 
   /// Where a number lies, from 0 at the lower end to 1 at the upper end; nil where it cannot be shown.
   package func position(_ value: Double) -> Double? {
-    guard Self.canShow(value, scale) else { return nil }
+    guard value.isFinite, scale == .linear || value > 0 else { return nil }
     switch scale {
     case .linear: return (value - bounds.lowerBound) / (bounds.upperBound - bounds.lowerBound)
     case .logarithmic: return log(value / bounds.lowerBound) / log(bounds.upperBound / bounds.lowerBound)

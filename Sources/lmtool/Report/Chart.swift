@@ -63,7 +63,7 @@ package struct Chart: Sendable {
     return """
       <figure><svg viewBox="0 0 \(Self.width) \(Self.height)" role="img" aria-label="\(title)">
       <text class="title" x="\(Self.plot.left)" y="18">\(title)</text>
-      \(legend)\(grid)\(referenceLine)\(drawn)
+      \(legend)\(grid)\(drawn)
       </svg>\(caption)</figure>
 
       """
@@ -106,11 +106,14 @@ package struct Chart: Sendable {
       """
   }
 
-  private var referenceLine: HTML {
+  /// The horizontal line with its label, which other labels then avoid.
+  private func referenceLine(_ placement: inout LabelPlacement) -> HTML {
     guard let reference, let spot = spot(x.bounds.lowerBound, reference.value) else { return "" }
+    let plot = Self.plot
+    let label = placement.place(reference.label, lineAt: spot.y).map { Self.label(reference.label, $0, style: "soft") }
+    placement.avoid(from: (plot.left, spot.y), to: (plot.right, spot.y))
     return """
-      <line class="reference" x1="\(Self.plot.left)" y1="\(spot.y)" x2="\(Self.plot.right)" y2="\(spot.y)"/>\
-      <text class="soft" x="\(Self.plot.left + 6)" y="\(spot.y - 5)">\(reference.label)</text>
+      <line class="reference" x1="\(plot.left)" y1="\(spot.y)" x2="\(plot.right)" y2="\(spot.y)"/>\(label ?? "")
 
       """
   }
@@ -120,8 +123,11 @@ package struct Chart: Sendable {
     let spots = series.map { series in
       series.points.sorted { $0.x < $1.x }.compactMap { point in spot(point.x, point.y).map { (point: point, at: $0) } }
     }
-    var lines: [HTML] = [], marks: [HTML] = [], labels: [HTML] = []
     var placement = LabelPlacement(plot: Self.plot, marks: spots.joined().map(\.at))
+    for (spots, series) in zip(spots, series) where series.isConnected {
+      for (one, next) in zip(spots, spots.dropFirst()) { placement.avoid(from: one.at, to: next.at) }
+    }
+    var lines = [referenceLine(&placement)], marks: [HTML] = [], labels: [HTML] = []
     for (index, spots) in spots.enumerated() {
       if series[index].isConnected, spots.count > 1 {
         let points = spots.map { "\($0.at.x.fixed(1)),\($0.at.y.fixed(1))" }.joined(separator: " ")
@@ -130,11 +136,16 @@ package struct Chart: Sendable {
       for (point, at) in spots {
         let detail = "\(series[index].name), \(point.label.printable): \(x.amount(point.x)), \(y.amount(point.y))"
         marks.append(Self.mark(index, x: at.x, y: at.y, title: detail))
-        let text = String(point.label.printable.prefix(32)), place = placement.place(text, x: at.x, y: at.y)
-        labels.append("<text text-anchor=\"\(place.anchor)\" x=\"\(place.x)\" y=\"\(place.y)\">\(text)</text>\n")
+        // In a crowd a label would be unreadable: the mark tells its name when it is pointed at, and the table has it.
+        let text = String(point.label.printable.prefix(40))
+        if let place = placement.place(text, x: at.x, y: at.y) { labels.append(Self.label(text, place, style: "label")) }
       }
     }
     return HTML(lines + marks + labels)
+  }
+
+  private static func label(_ text: String, _ place: LabelPlacement.Place, style: String) -> HTML {
+    "<text class=\"\(style)\" text-anchor=\"\(place.anchor)\" x=\"\(place.x)\" y=\"\(place.y)\">\(text)</text>\n"
   }
 
   private var legend: HTML {

@@ -32,22 +32,51 @@ struct LabelPlacement {
     taken = marks.map { Box(left: $0.x - 5, top: $0.y - 5, right: $0.x + 5, bottom: $0.y + 5) }
   }
 
-  /// The estimated width of a text in pixels.
-  static func width(_ text: String) -> Double { 6.3 * Double(text.count) }
+  /// Keeps labels off a line.
+  mutating func avoid(from start: (x: Double, y: Double), to end: (x: Double, y: Double)) {
+    let pieces = max(1, Int(max((end.x - start.x).magnitude, (end.y - start.y).magnitude) / 6))
+    for piece in 0...pieces {
+      let part = Double(piece) / Double(pieces)
+      let x = start.x + part * (end.x - start.x), y = start.y + part * (end.y - start.y)
+      taken.append(Box(left: x - 1, top: y - 1, right: x + 1, bottom: y + 1))
+    }
+  }
 
-  /// The place of the label of the mark at (x, y): right of it where there is room, else left, above or below.
-  mutating func place(_ text: String, x: Double, y: Double) -> Place {
-    let places = [
-      Place(x: x + 9, y: y + 4, anchor: "start"), Place(x: x - 9, y: y + 4, anchor: "end"),
-      Place(x: x, y: y - 10, anchor: "middle"), Place(x: x, y: y + 19, anchor: "middle"),
-      Place(x: x + 7, y: y - 8, anchor: "start"), Place(x: x + 7, y: y + 16, anchor: "start"),
-      Place(x: x - 7, y: y - 8, anchor: "end"), Place(x: x - 7, y: y + 16, anchor: "end"),
-    ]
-    let boxes = places.map { Self.box(text, $0) }
-    let index = boxes.indices.first { index in plot.contains(boxes[index]) && !taken.contains { $0.meets(boxes[index]) } }
-    let chosen = index ?? boxes.indices.first { plot.contains(boxes[$0]) } ?? 0
-    taken.append(boxes[chosen])
-    return places[chosen]
+  /// The place of the label of a horizontal line at `y`: above or below it, at its left or right end.
+  mutating func place(_ text: String, lineAt y: Double) -> Place? {
+    choose(
+      text,
+      [
+        Place(x: plot.left + 6, y: y - 6, anchor: "start"), Place(x: plot.left + 6, y: y + 15, anchor: "start"),
+        Place(x: plot.right - 6, y: y - 6, anchor: "end"), Place(x: plot.right - 6, y: y + 15, anchor: "end"),
+      ])
+  }
+
+  /// The estimated width of a text in pixels.
+  static func width(_ text: String) -> Double { 6.7 * Double(text.count) }
+
+  /// The place of the label of the mark at (x, y): right of it where there is room, else left, above or below; nil where all is taken.
+  mutating func place(_ text: String, x: Double, y: Double) -> Place? {
+    choose(
+      text,
+      [
+        Place(x: x + 9, y: y + 4, anchor: "start"), Place(x: x - 9, y: y + 4, anchor: "end"),
+        Place(x: x, y: y - 10, anchor: "middle"), Place(x: x, y: y + 19, anchor: "middle"),
+        Place(x: x + 7, y: y - 8, anchor: "start"), Place(x: x + 7, y: y + 16, anchor: "start"),
+        Place(x: x - 7, y: y - 8, anchor: "end"), Place(x: x - 7, y: y + 16, anchor: "end"),
+        Place(x: x + 7, y: y - 24, anchor: "start"), Place(x: x - 7, y: y - 24, anchor: "end"),
+      ])
+  }
+
+  /// The first place that is free.
+  private mutating func choose(_ text: String, _ places: [Place]) -> Place? {
+    for place in places {
+      let box = Self.box(text, place)
+      guard plot.contains(box), !taken.contains(where: { $0.meets(box) }) else { continue }
+      taken.append(box)
+      return place
+    }
+    return nil
   }
 
   private static func box(_ text: String, _ place: Place) -> Box {
