@@ -86,11 +86,11 @@ public struct QualityMeasurement {
     let splits = try smaller.map { (smaller) throws(LMToolError) in try TokenSplits(of: tokenizer, in: smaller) }
     let evaluation = try Evaluation(options, tokenizer: smaller ?? tokenizer)
     return try texts.map { (text) throws(LMToolError) in
-      let result: EvaluationResult
+      let result: EvaluationResult, scored = EvaluationText(text.bytes)
       if let splits {
-        result = try evaluation.score(model, on: EvaluationText(text.bytes), against: original, splits: splits, progress: progress)
+        result = try evaluation.score(model, on: scored, against: original, splits: splits, progress: progress)
       } else {
-        result = try evaluation.score(model, on: EvaluationText(text.bytes), against: original, progress: progress)
+        result = try evaluation.score(model, on: scored, against: original, progress: progress)
       }
       guard let quality = RateReport.Quality(result, on: text.name), quality.divergence.isFinite else {
         throw LMToolError(
