@@ -1,6 +1,7 @@
 import Inference
 import Kernels
 import Models
+import Quantization
 import Tensors
 
 /// Takes the second moments of a pass over the original: saves them, and estimates how much noise quantization will make.
@@ -66,34 +67,9 @@ enum ExpectedNoise {
     return max(Double(inputs) * 0.267 * step * step, 1e-30)
   }
 
-  /// The geometric mean of positive numbers, the same on every machine: nothing but arithmetic that IEEE 754 defines. Zero of none.
-  static func geometricMean(_ values: [Double]) -> Double {
-    var exponent = 0, significand = 1.0
-    for value in values {
-      significand *= value.significand
-      exponent += Int(value.exponent) + Int(significand.exponent)
-      significand = significand.significand
-    }
+  /// The geometric mean of positive numbers; zero of none.
+  private static func geometricMean(_ values: [Double]) -> Double {
     guard !values.isEmpty else { return 0 }
-    let mean = (Double(exponent) + binaryLogarithm(significand)) / Double(values.count)
-    let whole = mean.rounded(.down)
-    return Double(sign: .plus, exponent: Int(whole), significand: power(mean - whole))
+    return BinaryLogarithm.power(values.reduce(0.0) { $0 + BinaryLogarithm.approximate($1) } / Double(values.count))
   }
-
-  /// log2 of a number from 1 to 2: 2 artanh((x - 1) / (x + 1)) / ln 2.
-  private static func binaryLogarithm(_ x: Double) -> Double {
-    let ratio = (x - 1) / (x + 1), square = ratio * ratio
-    var sum = 0.0
-    for index in (0..<20).reversed() { sum = sum * square + 1 / Double(2 * index + 1) }
-    return 2 * ratio * sum / naturalLogarithmOf2
-  }
-
-  /// 2 to the power of a number from 0 to 1.
-  private static func power(_ x: Double) -> Double {
-    var sum = 1.0
-    for index in (1..<24).reversed() { sum = 1 + sum * (x * naturalLogarithmOf2) / Double(index) }
-    return sum
-  }
-
-  private static let naturalLogarithmOf2 = 0.693147180559945309
 }
