@@ -61,8 +61,8 @@ struct RateModel {
   /// Whether more than so many bytes would be of no use.
   func isAtMost(_ bytes: Int) -> Bool { bytes >= mostBytes }
 
-  /// Forgets the matrices that are kept in the work folder.
-  func forget() { work?.forget(source.tensors.keys.map { $0 }) }
+  /// Begins an attempt at another size.
+  func beginAttempt() { work?.beginAttempt() }
 
   /// Quantizes every matrix so that all together take about `bytes`.
   func quantize(bytes: Int, progress: ProgressConsumer?) throws(LMToolError) -> Result {
