@@ -2,8 +2,28 @@ import Checkpoints
 import OrderedCollections
 import Tensors
 
-/// The GGUF metadata of the architecture "llama", to and from a Hugging Face configuration.
-struct LlamaGGUF {
+/// GGUF files of the architecture "llama": metadata to and from a Hugging Face configuration, and the rows of queries and keys in
+/// interleaved rotary order, as llama.cpp's converter writes them (conversion/llama.py, `LlamaModel.permute`).
+struct LlamaGGUF: GGUFMapping {
+  let name = "llama"
+
+  func configuration(of gguf: GGUFFile) throws(LMToolError) -> JSONValue {
+    try LlamaMetadata(file: gguf).configuration()
+  }
+
+  func metadata(of spec: ModelSpec) -> [(String, GGUFValue)] { LlamaMetadata.metadata(of: spec) }
+
+  func slice(of tensor: TensorSpec, in spec: ModelSpec) -> TensorSlice {
+    var slice = TensorSlice(tensor.ggufName, shape: tensor.shape)
+    if let layer = tensor.layer, tensor.role.isRotated {
+      slice.order = .halfFromInterleaved(headSize: spec.layers[layer].attention.headSize)
+    }
+    return slice
+  }
+}
+
+/// The metadata of a LLaMA in a GGUF file.
+private struct LlamaMetadata {
   let file: GGUFFile
 
   /// The model shapes of Llama 3.1 and 3.2 in `rope_freqs.weight`: factor, with 1, 4 and 8192 as the other parameters.
@@ -70,23 +90,23 @@ struct LlamaGGUF {
 
   /// The metadata of a model, without tokenizer and general keys.
   static func metadata(of spec: ModelSpec) -> [(String, GGUFValue)] {
-    let first = spec.layers[0], attention = first.attention
+    let first = spec.layers[0], attention = first.attention, rotary = attention.rotary ?? RotarySpec(base: 10000)
     let context = min(spec.contextLength, spec.narrowestWindow ?? Int.max)
     var pairs: [(String, GGUFValue)] = [
       ("context_length", .uint32(UInt32(clamping: context))), ("embedding_length", .uint32(UInt32(spec.width))),
-      ("block_count", .uint32(UInt32(spec.layers.count))), ("feed_forward_length", .uint32(UInt32(first.mlp.gate.outputs))),
+      ("block_count", .uint32(UInt32(spec.layers.count))), ("feed_forward_length", .uint32(UInt32(first.mlp.up.outputs))),
       ("attention.head_count", .uint32(UInt32(attention.heads))),
       ("attention.head_count_kv", .uint32(UInt32(attention.keyValueHeads))),
       ("attention.key_length", .uint32(UInt32(attention.headSize))),
       ("attention.value_length", .uint32(UInt32(attention.headSize))),
-      ("attention.layer_norm_rms_epsilon", .float32(first.attentionNorm.epsilon)),
-      ("rope.dimension_count", .uint32(UInt32(attention.headSize))), ("rope.freq_base", .float32(Float(attention.rotary.base))),
+      ("attention.layer_norm_rms_epsilon", .float32(first.attentionNorm?.epsilon ?? 0)),
+      ("rope.dimension_count", .uint32(UInt32(attention.headSize))), ("rope.freq_base", .float32(Float(rotary.base))),
       ("vocab_size", .uint32(UInt32(spec.vocabularySize))),
     ]
-    if case .linear(let factor) = attention.rotary.scaling {
+    if case .linear(let factor) = rotary.scaling {
       pairs += [("rope.scaling.type", .string("linear")), ("rope.scaling.factor", .float32(Float(factor)))]
     }
-    if case .llama3(_, _, _, let original) = attention.rotary.scaling {
+    if case .llama3(_, _, _, let original) = rotary.scaling {
       pairs.append(("rope.scaling.original_context_length", .uint32(UInt32(clamping: original))))
     }
     return pairs.map { ("llama." + $0.0, $0.1) }

@@ -1,0 +1,68 @@
+import Tensors
+
+extension Configuration {
+  /// The family: `model_type`, in lower case; where older files lack it, what `architectures` names, or GPT-2 by its keys.
+  func modelType() throws(LMToolError) -> String {
+    if let type = json["model_type"]?.string { return type.lowercased() }
+    if json["model_type"] == nil, let type = typeOfClass() { return type }
+    if json["model_type"] == nil, json["n_embd"] != nil, json["n_head"] != nil, json["n_layer"] != nil, json["n_ctx"] != nil {
+      return "gpt2"
+    }
+    throw refuse("model_type", "the configuration does not say which family the model is of")
+  }
+
+  /// The type whose class `architectures` names: "GPTNeoXForCausalLM" is of "gpt_neox".
+  private func typeOfClass() -> String? {
+    guard var name = json["architectures"]?.array?.first?.string else { return nil }
+    for suffix in ["ForCausalLM", "LMHeadModel", "Model"] where name.hasSuffix(suffix) {
+      name.removeLast(suffix.count)
+      break
+    }
+    func letters(_ text: String) -> String { text.lowercased().filter { $0 != "_" && $0 != "-" } }
+    return Architectures.registry.flatMap(\.modelTypes).first { letters($0) == letters(name) }
+  }
+
+  /// The configuration of the language model inside a multimodal one whose text is of a family that is known: Gemma 3, Mistral 3. Any
+  /// other is its own.
+  func ofLanguageModel() -> Configuration {
+    guard let type = json["model_type"]?.string, let inner = Self.wrapped[type.lowercased()], let text = json["text_config"]?.object
+    else { return self }
+    var members = text
+    members["model_type"] = text["model_type"] ?? .string(inner.type)
+    members["architectures"] = .array([.string(inner.className)])
+    for key in ["tie_word_embeddings", "bos_token_id", "eos_token_id", "pad_token_id", "dtype", "torch_dtype", "quantization_config"]
+    where members[key] == nil {
+      members[key] = json[key]
+    }
+    var configuration = self
+    configuration.json = .object(members)
+    return configuration
+  }
+
+  private static let wrapped: [String: (type: String, className: String)] = [
+    "gemma3": ("gemma3_text", "Gemma3ForCausalLM"), "mistral3": ("mistral", "MistralForCausalLM"),
+  ]
+}
+
+/// What a model that is of no known family is, in words.
+enum UnsupportedModel {
+  /// Why a model is not supported: what was found in its configuration.
+  static func reason(_ configuration: Configuration, type: String) -> String {
+    let name = type.printable
+    for key in ["num_local_experts", "n_routed_experts", "num_experts", "moe_num_experts", "num_moe_experts"] {
+      if let count = configuration.json[key]?.int, count > 1 {
+        return "the \(name) model is a mixture of experts (\(key) is \(count)), which is not supported"
+      }
+    }
+    for key in ["vision_config", "vision_tower", "mm_vision_tower", "visual", "audio_config"] where configuration.json[key] != nil {
+      return "the \(name) model has parts that are no language model (\(key)), which are not supported"
+    }
+    if type.contains("rwkv") || type.contains("mamba") || configuration.json["ssm_cfg"] != nil || configuration.json["state_size"] != nil {
+      return "the \(name) model is recurrent, without attention over all tokens, which is not supported"
+    }
+    if configuration.json["is_encoder_decoder"]?.bool == true {
+      return "the \(name) model has an encoder and a decoder, which is not supported"
+    }
+    return "models of the type \(name) are not supported"
+  }
+}
