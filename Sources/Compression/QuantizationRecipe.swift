@@ -47,7 +47,7 @@ public struct QuantizationRecipe: Sendable, Equatable {
 
   /// Whether `name` is matched as a whole by a pattern in which `*` stands for any run of characters. The cost is the
   /// product of the lengths.
-  static func matches(_ name: String, pattern: String) -> Bool {
+  package static func matches(_ name: String, pattern: String) -> Bool {
     let name = Array(name.utf8), pattern = Array(pattern.utf8)
     var reachable = [Bool](repeating: false, count: name.count + 1)
     reachable[0] = true

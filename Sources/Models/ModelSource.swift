@@ -71,7 +71,7 @@ public struct ModelSource: Sendable {
   private static func checkLayers(of names: [String], spec: ModelSpec, path: String) throws(LMToolError) {
     for name in names {
       let parts = name.split(separator: ".")
-      guard let at = parts.firstIndex(where: { $0 == "layers" || $0 == "blk" || $0 == "h" }), at + 1 < parts.count else { continue }
+      guard let at = parts.firstIndex(where: { ["layers", "blk", "h"].contains($0) }), at + 1 < parts.count else { continue }
       guard let layer = Int(parts[at + 1]), layer >= spec.layers.count else { continue }
       throw LMToolError(
         .badInput, "it belongs to layer \(layer), but the configuration has \(spec.layers.count) layers", file: path,

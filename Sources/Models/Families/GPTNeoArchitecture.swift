@@ -20,9 +20,10 @@ struct GPTNeoArchitecture: Architecture {
     plan.windows = try kinds(configuration, layers: plan.layers).map { $0 == "local" ? window : nil }
     let layer = "transformer.h.#.", attention = layer + "attn.attention."
     plan.naming = CheckpointNaming([
-      .embedding: "transformer.wte", .positions: "transformer.wpe", .attentionNorm: layer + "ln_1", .query: attention + "q_proj",
-      .key: attention + "k_proj", .value: attention + "v_proj", .attentionOutput: attention + "out_proj", .mlpNorm: layer + "ln_2",
-      .up: layer + "mlp.c_fc", .down: layer + "mlp.c_proj", .finalNorm: "transformer.ln_f",
+      .embedding: "transformer.wte", .positions: "transformer.wpe", .attentionNorm: layer + "ln_1",
+      .query: attention + "q_proj", .key: attention + "k_proj", .value: attention + "v_proj",
+      .attentionOutput: attention + "out_proj", .mlpNorm: layer + "ln_2", .up: layer + "mlp.c_fc",
+      .down: layer + "mlp.c_proj", .finalNorm: "transformer.ln_f",
     ])
     return plan.spec()
   }
@@ -33,7 +34,10 @@ struct GPTNeoArchitecture: Architecture {
     if configuration.json["attention_layers"] == nil {
       for item in configuration.json["attention_types"]?.array ?? [] {
         let cycle = (item.array?.first?.array ?? []).compactMap(\.string), times = item.array?.last?.int ?? 0
-        for _ in 0..<max(0, min(times, layers)) { kinds += cycle.prefix(layers) }
+        guard (0...layers).contains(times), cycle.count <= layers else {
+          throw configuration.refuse("attention_types", "it repeats more kinds of attention than there are layers")
+        }
+        for _ in 0..<times { kinds += cycle }
       }
     }
     guard kinds.count == layers, kinds.allSatisfy({ $0 == "global" || $0 == "local" }) else {

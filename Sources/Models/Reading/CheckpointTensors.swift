@@ -52,7 +52,7 @@ struct CheckpointTensors {
 
   private func reader(of spec: TensorSpec, _ slices: [TensorSlice], _ bases: [any TensorReader]) -> any TensorReader {
     guard slices.count == 1 else { return SlicedTensor(spec, slices: slices, bases: bases) }
-    if slices[0].isWhole(of: spec) { return bases[0] }
+    if slices[0].isWhole(of: spec), bases[0].name == spec.name { return bases[0] }
     if let grid = bases[0] as? any GridTensorReader, !slices[0].isTransposed {
       return SlicedGridTensor(spec, slice: slices[0], base: grid)
     }

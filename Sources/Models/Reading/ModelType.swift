@@ -25,20 +25,21 @@ extension Configuration {
   /// The configuration of the language model inside a multimodal one whose text is of a family that is known: Gemma 3, Mistral 3. Any
   /// other is its own.
   func ofLanguageModel() -> Configuration {
-    guard let type = json["model_type"]?.string, let usual = Self.wrapped[type.lowercased()], let text = json["text_config"]?.object
-    else { return self }
-    var members = text
+    guard let type = json["model_type"]?.string, let usual = Self.wrapped[type.lowercased()] else { return self }
+    guard var members = json["text_config"]?.object else { return self }
     let inner = json["text_config"]?["model_type"]?.string ?? usual
     members["model_type"] = .string(inner)
     members["architectures"] = Self.classes[inner].map { .array([.string($0)]) }
-    for key in ["tie_word_embeddings", "bos_token_id", "eos_token_id", "pad_token_id", "dtype", "torch_dtype", "quantization_config"]
-    where members[key] == nil {
-      members[key] = json[key]
-    }
+    for key in Self.shared where members[key] == nil { members[key] = json[key] }
     var configuration = self
     configuration.json = .object(members)
     return configuration
   }
+
+  /// Keys that multimodal configurations may have outside of the text's.
+  private static let shared = [
+    "tie_word_embeddings", "bos_token_id", "eos_token_id", "pad_token_id", "dtype", "torch_dtype", "quantization_config",
+  ]
 
   /// The type of the language model in a multimodal one that does not say it.
   private static let wrapped = ["gemma3": "gemma3_text", "mistral3": "mistral"]
@@ -59,10 +60,11 @@ enum UnsupportedModel {
         return "the \(name) model is a mixture of experts (\(key) is \(count)), which is not supported"
       }
     }
-    for key in ["vision_config", "vision_tower", "mm_vision_tower", "visual", "audio_config"] where configuration.json[key] != nil {
+    func has(_ key: String) -> Bool { configuration.json[key] != nil }
+    if let key = ["vision_config", "vision_tower", "mm_vision_tower", "visual", "audio_config"].first(where: has) {
       return "the \(name) model has parts that are no language model (\(key)), which are not supported"
     }
-    if type.contains("rwkv") || type.contains("mamba") || configuration.json["ssm_cfg"] != nil || configuration.json["state_size"] != nil {
+    if type.contains("rwkv") || type.contains("mamba") || has("ssm_cfg") || has("state_size") {
       return "the \(name) model is recurrent, without attention over all tokens, which is not supported"
     }
     if configuration.json["is_encoder_decoder"]?.bool == true {
