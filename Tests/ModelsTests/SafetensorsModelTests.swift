@@ -77,6 +77,26 @@ struct SafetensorsModelTests {
     #expect(error?.place == .tensor("lm_head.weight"))
   }
 
+  /// MODEL-9.
+  @Test(arguments: ["module.", "language_model.", "base.actor."]) func wrappersOfNamesAreUnderstood(prefix: String) throws {
+    let (source, _) = try open { entries in
+      for index in entries.indices { entries[index].name = prefix + entries[index].name }
+      entries.append(SafetensorsEntry(name: prefix + "other.weight", dtype: .f32, shape: [1]))
+    }
+    #expect(Array(source.tensors.keys) == source.spec.tensors.map(\.name))
+    #expect(source.unused == ["other.weight"])
+  }
+
+  /// MODEL-11: the language model of a multimodal one.
+  @Test func theLanguageModelOfAMultimodalOneIsOpened() throws {
+    let file = try MappedFile(path: Fixtures.path("families/gemma3/config.json"))
+    #expect(try decodeJSON(JSONValue.self, file: file)["model_type"] == .string("gemma3"))
+    let source = try ModelSource.open(safetensors: Fixtures.path("families/gemma3"))
+    #expect(source.config["model_type"] == .string("gemma3_text") && source.config["vision_config"] == nil)
+    #expect(source.config["architectures"] == .array([.string("Gemma3ForCausalLM")]))
+  }
+
+  /// MODEL-9.
   @Test func namesOfTheBareModelAreUnderstood() throws {
     let (source, _) = try open { entries in
       for index in entries.indices where entries[index].name.hasPrefix("model.") { entries[index].name.removeFirst(6) }
@@ -89,6 +109,7 @@ struct SafetensorsModelTests {
     #expect(source.unused == ["value_head.weight"])
   }
 
+  /// MODEL-10.
   @Test(arguments: ["model.layers.0.self_attn.rotary_emb.inv_freq", "rope.freqs", "model.layers.0.attn.bias"])
   func buffersAreKnownAndLeftOut(name: String) throws {
     let (source, _) = try open { $0.append(SafetensorsEntry(name: name, dtype: .f32, shape: [4])) }

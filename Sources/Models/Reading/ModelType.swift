@@ -23,7 +23,7 @@ extension Configuration {
   }
 
   /// The configuration of the language model inside a multimodal one whose text is of a family that is known: Gemma 3, Mistral 3. Any
-  /// other is its own.
+  /// other is its own (MODEL-11).
   func ofLanguageModel() -> Configuration {
     guard let type = json["model_type"]?.string, let usual = Self.wrapped[type.lowercased()] else { return self }
     guard var members = json["text_config"]?.object else { return self }

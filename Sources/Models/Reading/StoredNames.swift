@@ -1,7 +1,7 @@
 import OrderedCollections
 import Tensors
 
-/// The names of a checkpoint's tensors as the family writes them today, whatever wraps the model in the file.
+/// The names of a checkpoint's tensors as the family writes them today, whatever wraps the model in the file (MODEL-9).
 ///
 /// Checkpoints of a bare model lack the prefix of the body ("model.", "transformer."), multimodal ones have the language model's in
 /// front ("language_model.model."), training checkpoints a wrapper's ("module."). The embedding, which every model has, tells which.
@@ -34,7 +34,7 @@ struct StoredNames {
   private static func isOutside(_ name: String) -> Bool { name.hasPrefix("lm_head.") || name.hasPrefix("embed_out.") }
 
   /// Whether a tensor that the model does not use is known: a buffer that older versions of `transformers` saved with the weights (masks,
-  /// frequencies), or a copy of the embedding where the head is tied to it.
+  /// frequencies), or a copy of the embedding where the head is tied to it (MODEL-10).
   static func isKnown(_ name: String, isTied: Bool) -> Bool {
     if isTied, name == "lm_head.weight" || name == "embed_out.weight" { return true }
     let buffers = [

@@ -1,6 +1,6 @@
 import Tensors
 
-/// Where the rows of a tensor lie in a tensor of a checkpoint. A vector is a matrix of one column; so is a stored matrix whose
+/// Where the rows of a tensor lie in a tensor of a checkpoint (MODEL-8). A vector is a matrix of one column; so is a stored matrix whose
 /// elements are those of a vector.
 ///
 /// Row r lies at stored row first + (r' / run) · stride + r' % run, with r' = r, or in another order within each head.
