@@ -15,11 +15,12 @@ extension ModelSource {
     let file = try Llama2cFile(path: path)
     let config = configuration(of: file)
     let spec = try Architectures.spec(of: Configuration(config, file: path))
-    let tensors = renamed(file, spec: spec)
+    var checkpoint = CheckpointTensors(file.tensors, path: path)
+    let tensors = try checkpoint.cut(spec) { [slice(of: $0, in: spec)] }
     let (definition, tokenizerFile, problem) = tokenizerBeside(path, vocabularySize: spec.vocabularySize)
     var source = try ModelSource(
       path: path, format: "llama2.c v\(file.version)", spec: spec, config: config, available: tensors,
-      files: [file.file] + (tokenizerFile.map { [$0] } ?? []))
+      unused: checkpoint.unused, files: [file.file] + (tokenizerFile.map { [$0] } ?? []))
     source.tokenizer = definition
     source.tokenizerProblem = problem
     return source
@@ -44,19 +45,14 @@ extension ModelSource {
     .down: "feed_forward.w2", .embedding: "tok_embeddings", .finalNorm: "norm", .head: "output",
   ]
 
-  private static func renamed(_ file: Llama2cFile, spec: ModelSpec) -> OrderedDictionary<String, any TensorReader> {
-    var tensors: OrderedDictionary<String, any TensorReader> = [:]
-    for needed in spec.tensors {
-      let prefix = needed.layer.map { "layers.\($0)." } ?? ""
-      guard let name = metaNames[needed.role], let tensor = file.tensors[prefix + name + ".weight"] else { continue }
-      if let layer = needed.layer, needed.role.isRotated {
-        let order = RowOrder.halfFromInterleaved(headSize: spec.layers[layer].attention.headSize)
-        tensors[needed.name] = ReorderedTensor(base: tensor, name: needed.name, order: order)
-      } else {
-        tensors[needed.name] = RenamedTensor(base: tensor, name: needed.name)
-      }
+  /// Where a tensor lies: rows of queries and keys are in interleaved rotary order.
+  private static func slice(of tensor: TensorSpec, in spec: ModelSpec) -> TensorSlice {
+    let prefix = tensor.layer.map { "layers.\($0)." } ?? ""
+    var slice = TensorSlice(prefix + (metaNames[tensor.role] ?? tensor.role.rawValue) + ".weight", shape: tensor.shape)
+    if let layer = tensor.layer, tensor.role.isRotated {
+      slice.order = .halfFromInterleaved(headSize: spec.layers[layer].attention.headSize)
     }
-    return tensors
+    return slice
   }
 
   /// The first tokenizer beside the checkpoint that has as many tokens: tokenizer.bin, tokN.bin, tokenizer.model.

@@ -20,16 +20,22 @@ extension ModelSource {
       throw LMToolError(.missingInput, "there is no config.json beside the weights; it says what the model is", file: configFile)
     }
     let config = try decodeJSON(JSONValue.self, file: try MappedFile(path: configFile))
-    let spec = try Architectures.spec(of: Configuration(config, file: configFile))
+    let configuration = Configuration(config, file: configFile)
     let quantization: QuantizationConfig?
     do throws(LMToolError) {
       quantization = try QuantizationConfig(config: config)
     } catch { throw error.within(file: configFile) }
-    let tensors = try named(checkpoint.tensors, spec: spec, quantization: quantization, path: path)
-    let text = TextFiles(folder: folder, vocabularySize: spec.vocabularySize)
-    var source = try ModelSource(
-      path: path, format: quantization == nil ? "safetensors" : "safetensors, quantized", spec: spec, config: config,
-      available: tensors, files: checkpoint.files + text.files)
+    var source: ModelSource
+    if let quantization {
+      source = try open(checkpoint, configuration, quantization, path: path)
+    } else {
+      var stored: OrderedDictionary<String, any TensorReader> = [:]
+      for (name, tensor) in checkpoint.tensors { stored[name] = tensor }
+      source = try ModelSource(
+        path: path, format: "safetensors", configuration: configuration, stored: stored, files: checkpoint.files)
+    }
+    let text = TextFiles(folder: folder, vocabularySize: source.spec.vocabularySize)
+    source.files += text.files
     source.tokenizer = text.tokenizer
     source.tokenizerProblem = text.problem
     source.chatTemplate = text.chatTemplate
@@ -37,13 +43,14 @@ extension ModelSource {
     return source
   }
 
-  /// The file's tensors under canonical names, codes with their scales and minimums joined to matrices.
-  private static func named(
-    _ stored: OrderedDictionary<String, PlainTensor>, spec: ModelSpec, quantization: QuantizationConfig?, path: String
-  ) throws(LMToolError) -> OrderedDictionary<String, any TensorReader> {
+  /// A directory that lmtool quantized: tensors under their own names, codes with their scales and minimums joined to matrices.
+  private static func open(
+    _ checkpoint: SafetensorsCheckpoint, _ configuration: Configuration, _ quantization: QuantizationConfig, path: String
+  ) throws(LMToolError) -> ModelSource {
+    let stored = checkpoint.tensors, spec = try Architectures.spec(of: configuration)
     var tensors: OrderedDictionary<String, any TensorReader> = [:]
-    for (name, tensor) in stored { tensors[canonical(name, known: stored)] = tensor }
-    for (name, scheme) in quantization?.schemes ?? [:] {
+    for (name, tensor) in stored { tensors[name] = tensor }
+    for (name, scheme) in quantization.schemes {
       guard let needed = spec.tensors.first(where: { $0.name == name }) else { continue }
       let parts = (QuantizationConfig.codesName(name), QuantizationConfig.scalesName(name), QuantizationConfig.minimumsName(name))
       guard let codes = stored[parts.0], let scales = stored[parts.1] else {
@@ -57,13 +64,10 @@ extension ModelSource {
       for part in [parts.0, parts.1, parts.2] { tensors[part] = nil }
       tensors[name] = joined
     }
-    return tensors
-  }
-
-  /// The name with the "model." in front that checkpoints of a bare `LlamaModel` lack.
-  private static func canonical(_ name: String, known: OrderedDictionary<String, PlainTensor>) -> String {
-    let isBare = known["model.embed_tokens.weight"] == nil && known["embed_tokens.weight"] != nil
-    return isBare && !name.hasPrefix("lm_head.") ? "model." + name : name
+    let used = Set(spec.tensors.map(\.name))
+    return try ModelSource(
+      path: path, format: "safetensors, quantized", spec: spec, config: configuration.json, available: tensors,
+      unused: tensors.keys.filter { !used.contains($0) }, files: checkpoint.files)
   }
 }
 
