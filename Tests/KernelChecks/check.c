@@ -25,6 +25,7 @@ static const struct {
     {"log_sum_exp", check_log_sum_exp},
     {"divergence", check_divergence},
     {"rotary", check_rotary},
+    {"scale", check_scale},
     {"multiply", check_multiply},
     {"add", check_add},
     {"half", check_half},

@@ -44,6 +44,7 @@ void check_softmax(void);
 void check_log_sum_exp(void);
 void check_divergence(void);
 void check_rotary(void);
+void check_scale(void);
 void check_multiply(void);
 void check_add(void);
 void check_half(void);

@@ -26,9 +26,11 @@ void lmk_ref_activate(lmk_activation function, const float *gate, const float *u
 void lmk_ref_softmax(float *x, size_t count);
 void lmk_ref_log_sum_exp(const float *x, size_t count, double *result);
 void lmk_ref_divergence(const float *p, const float *q, size_t count, double p_log, double q_log, double *result);
-void lmk_ref_rotary(float *x, size_t heads, size_t size, const float *cosines, const float *sines);
+void lmk_ref_rotary(float *x, size_t heads, size_t stride, size_t size, const float *cosines, const float *sines);
 void lmk_ref_multiply(const float *x, const float *y, size_t count, float *output);
 void lmk_ref_add(float *x, const float *y, size_t count);
+void lmk_ref_scale(float *x, float factor, size_t count);
+void lmk_ref_softcap(float *x, float cap, size_t count);
 void lmk_ref_gemm(const lmk_gemm *product);
 void lmk_ref_gemm_block(
     const lmk_gemm *product, const lmk_gemm_slab *slab, size_t first_row, size_t last_row, size_t first, size_t last);

@@ -69,7 +69,7 @@ struct RateModel {
     let bytes = min(bytes, mostBytes)
     let parts = try embeddings(), account = makeAccount(bytes: bytes, parts)
     let quantized = try quantizeEmbedding(parts, account)
-    let pass = LayerwisePass(source, windows: calibration.windows, embedding: quantized, original: embedding)
+    let pass = try LayerwisePass(source, windows: calibration.windows, embedding: quantized, original: embedding)
     let visitor = RatePass(source.spec, options: options, account: account, work: work)
     try pass.run(visitor) { update in
       progress?(ProgressUpdate(stage: "quantize", done: update.done, total: update.total, unit: update.unit))
