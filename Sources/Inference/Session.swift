@@ -33,6 +33,7 @@ public final class Session {
   /// The tokens in the cache, where they may have to be run again.
   private var history: [Int32] = []
   private var isLong = false
+  private var expected = 0
 
   /// A session for texts of up to `capacity` tokens; of fewer where the model has no more positions.
   public init(_ model: Transformer, capacity: Int, cache format: CacheFormat = .f32) {
@@ -44,6 +45,10 @@ public final class Session {
 
   /// Bytes of cache for one position.
   public var cacheBytesPerPosition: Int { pass.cacheBytesPerPosition }
+
+  /// Says how long the text will become, for models that read long texts otherwise than short ones: its first tokens are then run as
+  /// those of a long text, not run again.
+  public func expect(length: Int) { expected = length }
 
   /// Forgets everything from position `length` on.
   public func truncate(to length: Int) {
@@ -60,7 +65,7 @@ public final class Session {
   public func forward(_ tokens: some Collection<Int32>, logits: Wanted = .last) throws(LMToolError) -> Logits {
     let tokens = Array(tokens)
     try check(tokens)
-    if let shortContext { rotate(tokens, asLong: length + tokens.count > shortContext) }
+    if let shortContext { rotate(tokens, asLong: max(expected, length + tokens.count) > shortContext) }
     run(tokens)
     let asked = logits == .none ? 0 : logits == .last ? min(1, tokens.count) : tokens.count
     precondition(asked <= pass.batch, "logits of at most \(pass.batch) positions at a time")

@@ -33,8 +33,10 @@ public protocol GGUFMapping: Sendable {
 /// The families that lmtool knows.
 public enum Architectures {
   static let registry: [any Architecture] = [
-    LlamaArchitecture(), MistralArchitecture(), QwenArchitecture(), GPT2Architecture(), GPTNeoXArchitecture(), PhiArchitecture(),
-    MixFormerArchitecture(), Phi3Architecture(), GemmaArchitecture(), OLMo2Architecture(),
+    LlamaArchitecture(), MistralArchitecture(), Ministral3Architecture(), QwenArchitecture(), GemmaArchitecture(),
+    Phi3Architecture(), PhiArchitecture(), MixFormerArchitecture(), GPT2Architecture(), GPTNeoArchitecture(),
+    GPTJArchitecture(), GPTNeoXArchitecture(), OPTArchitecture(), CohereArchitecture(), StableLMArchitecture(),
+    OLMo2Architecture(), SmolLM3Architecture(), GraniteArchitecture(),
   ]
 
   /// The family of a configuration.

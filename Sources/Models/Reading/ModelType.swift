@@ -25,11 +25,12 @@ extension Configuration {
   /// The configuration of the language model inside a multimodal one whose text is of a family that is known: Gemma 3, Mistral 3. Any
   /// other is its own.
   func ofLanguageModel() -> Configuration {
-    guard let type = json["model_type"]?.string, let inner = Self.wrapped[type.lowercased()], let text = json["text_config"]?.object
+    guard let type = json["model_type"]?.string, let usual = Self.wrapped[type.lowercased()], let text = json["text_config"]?.object
     else { return self }
     var members = text
-    members["model_type"] = text["model_type"] ?? .string(inner.type)
-    members["architectures"] = .array([.string(inner.className)])
+    let inner = json["text_config"]?["model_type"]?.string ?? usual
+    members["model_type"] = .string(inner)
+    members["architectures"] = Self.classes[inner].map { .array([.string($0)]) }
     for key in ["tie_word_embeddings", "bos_token_id", "eos_token_id", "pad_token_id", "dtype", "torch_dtype", "quantization_config"]
     where members[key] == nil {
       members[key] = json[key]
@@ -39,8 +40,12 @@ extension Configuration {
     return configuration
   }
 
-  private static let wrapped: [String: (type: String, className: String)] = [
-    "gemma3": ("gemma3_text", "Gemma3ForCausalLM"), "mistral3": ("mistral", "MistralForCausalLM"),
+  /// The type of the language model in a multimodal one that does not say it.
+  private static let wrapped = ["gemma3": "gemma3_text", "mistral3": "mistral"]
+
+  /// The classes of language models that are found inside of multimodal ones.
+  private static let classes = [
+    "gemma3_text": "Gemma3ForCausalLM", "mistral": "MistralForCausalLM", "ministral3": "Ministral3ForCausalLM",
   ]
 }
 
