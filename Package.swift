@@ -79,7 +79,7 @@ let package = Package(
     tests(
       "InferenceTests",
       imports: ["Inference", "Checkpoints", "Models", "Quantization", "Tokenizers", "Tensors", "Kernels", collections]),
-    tests("TrainingTests", imports: ["Training", "Checkpoints", "Models", "Tensors", "Kernels"]),
+    tests("TrainingTests", imports: ["Training", "Artifacts", "Checkpoints", "Models", "Tensors", "Kernels", collections]),
     tests(
       "CompressionTests",
       imports: [

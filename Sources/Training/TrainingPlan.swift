@@ -18,7 +18,8 @@ public enum TrainingPlan: Sendable, Equatable {
     case .nothing: return .frozen
     case .everything: return .dense(Parameter(tensor.name, values, decays: tensor.isMatrix))
     case .factors:
-      guard tensor.isMatrix, tensor.role != .positions else { return .dense(Parameter(tensor.name, values, decays: false)) }
+      guard tensor.isMatrix else { return .dense(Parameter(tensor.name, values, decays: false)) }
+      if [.positions, .projectIn, .projectOut].contains(tensor.role) { return .frozen }
       let factors = Factors(tensor.name, base: Floats(values.array), rows: tensor.shape[0], columns: tensor.shape[1])
       return .factors(factors)
     case .lowRank(let rank, let alpha, let seed):

@@ -1,3 +1,4 @@
+import Artifacts
 import Models
 import Tensors
 import TestSupport

@@ -1,5 +1,7 @@
+import Artifacts
 import Checkpoints
 import Models
+import OrderedCollections
 import Tensors
 import TestSupport
 import Testing
