@@ -126,11 +126,15 @@ struct TrainedLinear: Sendable {
       let offset = bias.map { $0.values.pointer[row] * biases.pointer[row] } ?? 0
       factors.rows.gradient.pointer[row] += (rows.pointer[row] - offset) / factors.rows.values.pointer[row]
     }
+    guard let trained = factors.columns else {
+      if let dx { addInputGradient(dy, to: dx, accumulate: true, context) }
+      return
+    }
     let own = context.pool.take(context.tokens * inputs), columns = context.pool.zeros(inputs)
     addInputGradient(dy, to: own, accumulate: false, context)
     addColumns(x, times: own, rows: context.tokens, columns: inputs, to: columns.pointer)
     for column in 0..<inputs {
-      factors.columns.gradient.pointer[column] += columns.pointer[column] / factors.columns.values.pointer[column]
+      trained.gradient.pointer[column] += columns.pointer[column] / trained.values.pointer[column]
     }
     if let dx { context.add(dx, own) }
   }

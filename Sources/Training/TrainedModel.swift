@@ -209,6 +209,7 @@ extension Factors {
       for column in 0..<width { total += product.pointer[column] }
       rows.gradient.pointer[row] += total / rows.values.pointer[row]
     }
+    guard let columns else { return }
     for column in 0..<width { columns.gradient.pointer[column] += sums.pointer[column] / columns.values.pointer[column] }
   }
 }

@@ -38,7 +38,7 @@ public final class TrainedTensor: @unchecked Sendable {
     switch training {
     case .frozen: []
     case .dense(let parameter): [parameter]
-    case .factors(let factors): [factors.rows, factors.columns]
+    case .factors(let factors): [factors.rows] + (factors.columns.map { [$0] } ?? [])
     case .lowRank(let pair): [pair.down, pair.up]
     }
   }
@@ -63,22 +63,29 @@ public final class TrainedTensor: @unchecked Sendable {
 public final class Factors: Sendable {
   /// One for each row, 1 at first.
   public let rows: Parameter
-  /// One for each column, 1 at first.
-  public let columns: Parameter
+  /// One for each column, 1 at first; nil where they are left as they are.
+  public let columns: Parameter?
   private let base: Floats
+  private let width: Int
 
-  init(_ name: String, base: Floats, rows rowCount: Int, columns columnCount: Int) {
+  init(_ name: String, base: Floats, rows rowCount: Int, columns columnCount: Int, trainsColumns: Bool) {
     self.base = base
+    width = columnCount
     rows = Parameter(name + ".rows", Floats([Float](repeating: 1, count: rowCount)), decays: false)
-    columns = Parameter(name + ".columns", Floats([Float](repeating: 1, count: columnCount)), decays: false)
+    let ones = [Float](repeating: 1, count: columnCount)
+    columns = trainsColumns ? Parameter(name + ".columns", Floats(ones), decays: false) : nil
   }
 
   func apply(to values: Floats) {
-    let count = columns.values.count, rowFactors = rows.values.pointer, columnFactors = columns.values.pointer
+    let count = width, rowFactors = rows.values.pointer, columnFactors = columns?.values.pointer
     ThreadPool.shared.forEach(rows.values.count) { row in
-      let factor = rowFactors[row], from = self.base.pointer + row * count, to = values.pointer + row * count
-      multiply(from, columnFactors, count: count, into: to)
-      scale(to, by: factor, count: count)
+      let from = self.base.pointer + row * count, to = values.pointer + row * count
+      if let columnFactors {
+        multiply(from, columnFactors, count: count, into: to)
+      } else {
+        to.update(from: from, count: count)
+      }
+      scale(to, by: rowFactors[row], count: count)
     }
   }
 }

@@ -7,7 +7,8 @@ public enum TrainingPlan: Sendable, Equatable {
   case nothing
   /// Every number: a student.
   case everything
-  /// Factors of rows and columns, norms and biases, the numbers between them being frozen: what costs a quantized model no bytes.
+  /// Factors of rows and of some columns, norms and biases, the numbers between them being frozen: what costs a quantized model next to
+  /// no bytes. Columns of what a norm or the rows of a matrix before scale already have none of their own.
   case factors
   /// Low-rank changes of the matrices of all layers (Hu et al. 2021).
   case lowRank(rank: Int, alpha: Float, seed: UInt64)
@@ -20,7 +21,9 @@ public enum TrainingPlan: Sendable, Equatable {
     case .factors:
       guard tensor.isMatrix else { return .dense(Parameter(tensor.name, values, decays: false)) }
       if [.positions, .projectIn, .projectOut].contains(tensor.role) { return .frozen }
-      let factors = Factors(tensor.name, base: Floats(values.array), rows: tensor.shape[0], columns: tensor.shape[1])
+      let factors = Factors(
+        tensor.name, base: Floats(values.array), rows: tensor.shape[0], columns: tensor.shape[1],
+        trainsColumns: [.attentionOutput, .embedding, .head].contains(tensor.role))
       return .factors(factors)
     case .lowRank(let rank, let alpha, let seed):
       guard tensor.isMatrix, tensor.layer != nil else { return .frozen }
