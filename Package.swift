@@ -57,12 +57,14 @@ let package = Package(
     room(
       "Compression",
       imports: [
-        "Training", "Inference", "Artifacts", "Models", "Checkpoints", "Quantization", "Tokenizers", "Tensors", "Kernels", collections,
+        "Training", "Inference", "Artifacts", "Models", "Checkpoints", "Quantization", "Tokenizers", "Tensors", "Kernels",
+        collections,
       ]),
     .executableTarget(
       name: "lmtool",
       dependencies: [
-        "Compression", "Training", "Inference", "Artifacts", "Models", "Checkpoints", "Quantization", "Tokenizers", "Tensors", "Kernels",
+        "Compression", "Training", "Inference", "Artifacts", "Models", "Checkpoints", "Quantization", "Tokenizers", "Tensors",
+        "Kernels",
         arguments, collections,
       ],
       swiftSettings: strict, linkerSettings: libm),

@@ -121,7 +121,8 @@ public struct TextAttention: Sendable {
     _ queries: UnsafePointer<Float>?, _ keys: UnsafePointer<Float>?, _ values: UnsafePointer<Float>?
   ) -> lmk_attention_text {
     lmk_attention_text(
-      queries: queries, query_stride: queryStride, keys: keys, values: values, key_stride: keyStride, tokens: tokens, heads: heads,
+      queries: queries, query_stride: queryStride, keys: keys, values: values, key_stride: keyStride, tokens: tokens,
+      heads: heads,
       size: size, window: window ?? 0, scale: scale, softcap: softcap ?? 0)
   }
 
@@ -136,7 +137,8 @@ public struct TextAttention: Sendable {
 
   /// The gradients of queries (written), and of keys and values (added to), given that of the outputs.
   public func backward(
-    queries: UnsafePointer<Float>, keys: UnsafePointer<Float>, values: UnsafePointer<Float>, outputs gradient: UnsafePointer<Float>,
+    queries: UnsafePointer<Float>, keys: UnsafePointer<Float>, values: UnsafePointer<Float>,
+    outputs gradient: UnsafePointer<Float>,
     scratch: UnsafeMutablePointer<Float>, queries dqueries: UnsafeMutablePointer<Float>, keys dkeys: UnsafeMutablePointer<Float>,
     values dvalues: UnsafeMutablePointer<Float>
   ) {

@@ -71,7 +71,8 @@ public struct RateParameters: Sendable, Equatable {
       }
     }
     let row = base * RateSteps.factor(rowSteps.max() ?? 0, fine: fine == nil ? 0 : 7)
-    guard (Float(largest) * row * RateSteps.factor(columnSteps.max() ?? 0, fine: fine == nil ? 0 : 7)).isFinite, row.isFinite else {
+    guard (Float(largest) * row * RateSteps.factor(columnSteps.max() ?? 0, fine: fine == nil ? 0 : 7)).isFinite, row.isFinite
+    else {
       throw LMToolError(.badInput, "the step \(base) makes weights that are not finite", rule: "RATE-2")
     }
   }

@@ -58,7 +58,8 @@ public struct RateSideInformation: Sendable, Equatable {
     let hasFine = rest.count == expected + lines && lines > 0
     guard rest.count == expected || hasFine else {
       throw LMToolError(
-        .badInput, "behind the tables are \(rest.count) bytes where the shapes demand \(expected), or \(expected + lines) with fine steps",
+        .badInput,
+        "behind the tables are \(rest.count) bytes where the shapes demand \(expected), or \(expected + lines) with fine steps",
         rule: "RATE-8")
     }
     func take(_ count: Int) -> [UInt8] {

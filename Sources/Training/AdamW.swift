@@ -44,7 +44,9 @@ public final class AdamW {
   /// Calls `body` with pieces of all parameters, on all threads: which one, where it begins, and how long it is.
   private func forEachPiece(_ body: (_ piece: Int, _ parameter: Int, _ start: Int, _ count: Int) -> Void) {
     let pieces = parameters.enumerated().flatMap { index, parameter in
-      stride(from: 0, to: parameter.values.count, by: Self.piece).map { (index, $0, min(Self.piece, parameter.values.count - $0)) }
+      stride(from: 0, to: parameter.values.count, by: Self.piece).map {
+        (index, $0, min(Self.piece, parameter.values.count - $0))
+      }
     }
     ThreadPool.shared.forEach(pieces.count) { body($0, pieces[$0].0, pieces[$0].1, pieces[$0].2) }
   }

@@ -83,7 +83,8 @@ struct TrainedAttention: Sendable {
 
   private func kernel(_ context: PassContext) -> TextAttention {
     TextAttention(
-      tokens: context.window, heads: spec.heads / spec.keyValueHeads, size: spec.headSize, queryStride: spec.heads * spec.headSize,
+      tokens: context.window, heads: spec.heads / spec.keyValueHeads, size: spec.headSize,
+      queryStride: spec.heads * spec.headSize,
       keyStride: spec.keyValueHeads * spec.headSize, window: spec.window, scale: spec.scale, softcap: spec.softcap)
   }
 

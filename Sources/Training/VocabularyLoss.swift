@@ -147,7 +147,8 @@ struct VocabularyLoss {
           likelihoods[index] = crossEntropyGradient(
             copy.pointer, count: vocabulary, label: label, weight: weight * (1 - share))
           divergences[index] = divergenceGradient(
-            own, teacher: theirs.pointer + index * vocabulary, count: vocabulary, temperature: temperature, weight: weight * share)
+            own, teacher: theirs.pointer + index * vocabulary, count: vocabulary, temperature: temperature, weight: weight * share
+          )
           add(own, copy.pointer, count: vocabulary)
         }
       }
