@@ -56,7 +56,7 @@ final class LayerPass {
 
 extension MLPSpec.Activation {
   /// The function that computes it.
-  var kernel: Activation {
+  public var kernel: Activation {
     switch self {
     case .silu: .silu
     case .geluTanh: .geluTanh

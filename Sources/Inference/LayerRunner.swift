@@ -94,7 +94,6 @@ public final class LayerRunner {
     precondition(tokens % window == 0, "attention runs over whole windows")
     let attention = spec.attention, groups = attention.keyValueHeads, size = attention.headSize, window = self.window
     nonisolated(unsafe) let queries = queries, keys = keys, values = values, output = output
-    nonisolated(unsafe) let preparation = preparation
     forEachPiece(of: tokens) { piece in
       for token in piece {
         preparation.apply(

@@ -7,9 +7,9 @@ import Models
 #endif
 
 /// The cosines and sines of the rotary angles of every position.
-final class RotaryTable {
+public final class RotaryTable: @unchecked Sendable {
   /// Elements of a head that are rotated.
-  let size: Int
+  public let size: Int
   private let spec: RotarySpec
   private let headSize: Int
   private let isLong: Bool
@@ -40,13 +40,13 @@ final class RotaryTable {
   deinit { table.deallocate() }
 
   /// The cosines and sines of half the rotated elements at a position, valid as long as the table lives.
-  func row(_ position: Int) -> (cosines: UnsafePointer<Float>, sines: UnsafePointer<Float>) {
+  public func row(_ position: Int) -> (cosines: UnsafePointer<Float>, sines: UnsafePointer<Float>) {
     let row = UnsafePointer(table + position * size)
     return (row, row + half)
   }
 
   /// The tables of all layers of a model; layers that are rotated alike share one, and so do calls with the same `known`.
-  static func tables(
+  public static func tables(
     _ spec: ModelSpec, positions: Int, isLong: Bool, known: inout [RotaryTable]
   ) -> [RotaryTable?] {
     spec.layers.map { layer in

@@ -36,6 +36,13 @@ public func activate(
   lmk_activate(lmk_activation(function.rawValue), gate, up, count, output)
 }
 
+/// output = x · y, element by element. `output` may be `x`.
+public func multiply(
+  _ x: UnsafePointer<Float>, _ y: UnsafePointer<Float>, count: Int, into output: UnsafeMutablePointer<Float>
+) {
+  lmk_multiply(x, y, count, output)
+}
+
 /// x += y.
 public func add(_ x: UnsafeMutablePointer<Float>, _ y: UnsafePointer<Float>, count: Int) { lmk_add(x, y, count) }
 

@@ -28,6 +28,8 @@ static const struct {
     {"scale", check_scale},
     {"multiply", check_multiply},
     {"add", check_add},
+    {"activate_gradient", check_activate_gradient}, {"norm_gradients", check_norm_gradients}, {"losses", check_losses},
+    {"optimizer", check_optimizer}, {"column_sums", check_column_sums}, {"text_attention", check_text_attention},
     {"half", check_half},
     {"grid_quantize", check_grid_quantize},
     {"rans", check_rans},
