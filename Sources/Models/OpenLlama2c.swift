@@ -15,7 +15,7 @@ extension ModelSource {
     let file = try Llama2cFile(path: path)
     let config = configuration(of: file)
     let spec = try Architectures.spec(of: Configuration(config, file: path))
-    let tensors = renamed(file, spec: spec)
+    let tensors = MetaNames.renamed(file.tensors, spec: spec)
     let (definition, tokenizerFile, problem) = tokenizerBeside(path, vocabularySize: spec.vocabularySize)
     var source = try ModelSource(
       path: path, format: "llama2.c v\(file.version)", spec: spec, config: config, available: tensors,
@@ -35,28 +35,6 @@ extension ModelSource {
       "max_position_embeddings": .int(size.maximumSequenceLength), "rms_norm_eps": .double(1e-5), "rope_theta": .double(10000),
       "tie_word_embeddings": .bool(file.isTied), "hidden_act": .string("silu"), "bos_token_id": .int(1), "eos_token_id": .int(2),
     ])
-  }
-
-  /// Meta's names of the tensors of a layer, by role.
-  private static let metaNames: [TensorRole: String] = [
-    .attentionNorm: "attention_norm", .query: "attention.wq", .key: "attention.wk", .value: "attention.wv",
-    .attentionOutput: "attention.wo", .mlpNorm: "ffn_norm", .gate: "feed_forward.w1", .up: "feed_forward.w3",
-    .down: "feed_forward.w2", .embedding: "tok_embeddings", .finalNorm: "norm", .head: "output",
-  ]
-
-  private static func renamed(_ file: Llama2cFile, spec: ModelSpec) -> OrderedDictionary<String, any TensorReader> {
-    var tensors: OrderedDictionary<String, any TensorReader> = [:]
-    for needed in spec.tensors {
-      let prefix = needed.layer.map { "layers.\($0)." } ?? ""
-      guard let name = metaNames[needed.role], let tensor = file.tensors[prefix + name + ".weight"] else { continue }
-      if let layer = needed.layer, needed.role.isRotated {
-        let order = RowOrder.halfFromInterleaved(headSize: spec.layers[layer].attention.headSize)
-        tensors[needed.name] = ReorderedTensor(base: tensor, name: needed.name, order: order)
-      } else {
-        tensors[needed.name] = RenamedTensor(base: tensor, name: needed.name)
-      }
-    }
-    return tensors
   }
 
   /// The first tokenizer beside the checkpoint that has as many tokens: tokenizer.bin, tokN.bin, tokenizer.model.
