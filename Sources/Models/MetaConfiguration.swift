@@ -19,7 +19,8 @@ struct MetaConfiguration {
   func json() throws(LMToolError) -> JSONValue {
     if let key = Self.unsupported.first(where: { isSet($0) }) {
       throw LMToolError(
-        .badInput, "models with this are not read in Meta's form; take the model in Hugging Face's form", file: file, at: .key(key),
+        .badInput, "models with this are not read in Meta's form; take the model in Hugging Face's form", file: file,
+        at: .key(key),
         rule: "META-5")
     }
     let embedding = try tensor("tok_embeddings.weight"), gate = try tensor("layers.0.feed_forward.w1.weight")

@@ -72,7 +72,8 @@ extension ModelSource {
       let joined: StoredGridTensor
       do throws(LMToolError) {
         joined = try StoredGridTensor(
-          name: name, shape: needed.shape, scheme: scheme, codes: codes, scales: scales, minimums: stored[parts.2] as? PlainTensor)
+          name: name, shape: needed.shape, scheme: scheme, codes: codes, scales: scales, minimums: stored[parts.2] as? PlainTensor
+        )
       } catch { throw error.within(file: path) }
       for part in [parts.0, parts.1, parts.2] { tensors[part] = nil }
       tensors[name] = joined

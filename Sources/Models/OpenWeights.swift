@@ -49,7 +49,8 @@ extension ModelSource {
     let file = folder + "/" + MetaCheckpoint.settingsName
     guard exists(file) else {
       throw LMToolError(
-        .missingInput, "the weights have Meta's names, but there is no params.json beside them; it says what the model is", file: file)
+        .missingInput, "the weights have Meta's names, but there is no params.json beside them; it says what the model is",
+        file: file)
     }
     return (try decodeJSON(JSONValue.self, file: try MappedFile(path: file)), file)
   }

@@ -101,7 +101,8 @@ private struct ForeignModule {
   func optionalPart(_ part: String) throws(LMToolError) -> PlainTensor? {
     guard let tensor = tensors[name + "." + part] else { return nil }
     guard let plain = tensor as? PlainTensor else {
-      throw LMToolError(.badInput, "a part of a quantized matrix does not lie in one piece", at: .tensor(tensor.name), rule: "QUANT-2")
+      throw LMToolError(
+        .badInput, "a part of a quantized matrix does not lie in one piece", at: .tensor(tensor.name), rule: "QUANT-2")
     }
     return plain
   }
@@ -109,7 +110,8 @@ private struct ForeignModule {
   func part(_ part: String) throws(LMToolError) -> PlainTensor {
     guard let tensor = try optionalPart(part) else {
       throw LMToolError(
-        .missingInput, "the quantized matrix needs it, but the file does not have it", at: .tensor(name + "." + part), rule: "QUANT-2")
+        .missingInput, "the quantized matrix needs it, but the file does not have it", at: .tensor(name + "." + part),
+        rule: "QUANT-2")
     }
     return tensor
   }

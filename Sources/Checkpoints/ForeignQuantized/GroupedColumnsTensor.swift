@@ -16,7 +16,7 @@ struct GroupedColumnsTensor: MatrixRows {
   let packing: Packing
   let codes, zeros, scales: PlainTensor
   let groups: InputGroups
-  /// What is added to the stored zeros, modulo the number of codes.
+  /// What is added to the stored zeros.
   let zeroOffset: UInt32
 
   /// The place of output k in a word of AWQ.
@@ -107,7 +107,7 @@ struct GroupedColumnsTensor: MatrixRows {
     case .inputs(let bits):
       let inWord = 32 / bits, mask: UInt32 = bits == 8 ? 255 : (1 << UInt32(bits)) - 1
       let stored = words.word(group * width + row / inWord) >> UInt32(row % inWord * bits)
-      return ((stored & mask) &+ zeroOffset) & mask
+      return stored & mask + zeroOffset
     case .outputs:
       return words.word(group * width + row / 8) >> (4 * Self.order[row % 8]) & 15
     }

@@ -40,7 +40,8 @@ struct ScaledTensor: MatrixRows {
   func decode(rows: Range<Int>, to output: UnsafeMutablePointer<Float>) throws(LMToolError) {
     let inputs = shape[1], width = (inputs - 1) / block.inputs + 1
     try codes.read(
-      rows.lowerBound * inputs..<rows.upperBound * inputs, into: UnsafeMutableBufferPointer(start: output, count: rows.count * inputs))
+      rows.lowerBound * inputs..<rows.upperBound * inputs,
+      into: UnsafeMutableBufferPointer(start: output, count: rows.count * inputs))
     for (index, row) in rows.enumerated() {
       let start = row / block.outputs * width
       let scales = try scales.floats(start..<start + width)

@@ -69,7 +69,9 @@ public struct LegacyGGMLFile: Checkpoint {
   private static func current(
     _ reader: inout ByteReader, _ name: String, _ shape: [Int], _ number: UInt32
   ) throws(LMToolError) -> any TensorReader {
-    guard number <= GGMLType.q8_K.rawValue, let type = GGMLType(rawValue: number) else { throw unknown(number, reader.file, name) }
+    guard number <= GGMLType.q8_K.rawValue, let type = GGMLType(rawValue: number) else {
+      throw unknown(number, reader.file, name)
+    }
     guard let size = type.byteCount(shape) else { throw broken(4, "the shape \(shape) is none of blocks", reader.file, name) }
     let range = try reader.take(size, "the elements of \(name.printable)")
     return GGUFTensor(name: name, shape: shape, type: type, file: reader.file, range: range)

@@ -81,9 +81,11 @@ struct LegacyGGMLHeader {
     var numbers: [Int] = []
     for _ in 0..<7 { numbers.append(Int(try reader.integer(Int32.self, "the parameters"))) }
     // A token takes at least four bytes, so that a count which the file cannot hold costs no memory.
-    guard numbers[0..<5].allSatisfy({ $0 > 0 }), numbers[0] <= 1 << 24, numbers[4] <= 4096, numbers[0] <= reader.remaining / 4 else {
+    guard numbers[0..<5].allSatisfy({ $0 > 0 }), numbers[0] <= 1 << 24, numbers[4] <= 4096, numbers[0] <= reader.remaining / 4
+    else {
       throw LMToolError(
-        .badInput, "the parameters \(numbers) are not positive, too large, or more than the file can hold", file: reader.file.path,
+        .badInput, "the parameters \(numbers) are not positive, too large, or more than the file can hold",
+        file: reader.file.path,
         at: .offset(start), rule: "GGML-2")
     }
     return LegacyGGMLParameters(vocabularySize: numbers[0], width: numbers[1], heads: numbers[3], layers: numbers[4])

@@ -56,8 +56,12 @@ enum LegacyGGMLBlock: UInt32, Sendable, CaseIterable {
   }
 
   private func scales(_ block: UnsafeRawBufferPointer) -> (scale: Float, minimum: Float) {
-    func single(_ start: Int) -> Float { Float(bitPattern: UInt32(littleEndian: block.loadUnaligned(fromByteOffset: start, as: UInt32.self))) }
-    func half(_ start: Int) -> Float { halfToFloat(UInt16(littleEndian: block.loadUnaligned(fromByteOffset: start, as: UInt16.self))) }
+    func single(_ start: Int) -> Float {
+      Float(bitPattern: UInt32(littleEndian: block.loadUnaligned(fromByteOffset: start, as: UInt32.self)))
+    }
+    func half(_ start: Int) -> Float {
+      halfToFloat(UInt16(littleEndian: block.loadUnaligned(fromByteOffset: start, as: UInt16.self)))
+    }
     return switch self {
     case .q4_0, .q8_0: (single(0), 0)
     case .q4_1: (single(0), single(4))

@@ -35,7 +35,8 @@ public struct MetaCheckpoint: Checkpoint {
     settingsPath = folder + Self.settingsName
     settings = try decodeJSON(JSONValue.self, file: try MappedFile(path: settingsPath))
     guard let width = settings["dim"]?.int, width > 0 else {
-      throw LMToolError(.badInput, "the settings do not say how wide the model is", file: settingsPath, at: .key("dim"), rule: "META-4")
+      throw LMToolError(
+        .badInput, "the settings do not say how wide the model is", file: settingsPath, at: .key("dim"), rule: "META-4")
     }
     var shards: [any Checkpoint] = []
     for path in try Self.shards(in: folder) { shards.append(try Self.open(path)) }

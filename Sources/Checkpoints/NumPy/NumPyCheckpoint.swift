@@ -26,12 +26,13 @@ public struct NumPyCheckpoint: Checkpoint {
       return
     }
     var readers: OrderedDictionary<String, any TensorReader> = [:]
-    for member in try ZipArchive(file).members.values {
-      guard member.name.hasSuffix(Self.suffix) else {
-        throw NumPyHeader.broken(5, "the archive has a member that is no .npy file", file, member.name)
+    let zip = try ZipArchive(file)
+    for member in zip.members.keys {
+      guard member.hasSuffix(Self.suffix), let range = try zip.content(of: member) else {
+        throw NumPyHeader.broken(5, "the archive has a member that is no .npy file", file, member)
       }
-      let name = Self.stem(member.name)
-      readers[name] = try Self.array(file, member.range, name)
+      let name = Self.stem(member)
+      readers[name] = try Self.array(file, range, name)
     }
     self.readers = readers
   }
@@ -47,11 +48,13 @@ public struct NumPyCheckpoint: Checkpoint {
   private static func array(_ file: MappedFile, _ range: Range<Int>, _ name: String) throws(LMToolError) -> any TensorReader {
     let header = try NumPyHeader(file, range, name: name)
     let data = header.end..<range.upperBound
-    guard let count = elementCount(header.shape), case (let size, false) = count.multipliedReportingOverflow(by: header.dtype.size),
+    guard let count = elementCount(header.shape),
+      case (let size, false) = count.multipliedReportingOverflow(by: header.dtype.size),
       size == data.count
     else {
       throw NumPyHeader.broken(
-        4, "the shape \(header.shape) and \(header.dtype.rawValue) do not take the \(data.count) bytes of its elements", file, name)
+        4, "the shape \(header.shape) and \(header.dtype.rawValue) do not take the \(data.count) bytes of its elements", file,
+        name)
     }
     let strided = StridedTensor(
       name: name, shape: header.shape, strides: strides(header), dtype: header.dtype, file: file, range: data,

@@ -15,7 +15,8 @@ enum PickleNames {
   static func join(_ module: String, _ name: String) throws(LMToolError) -> String {
     let top = module.prefix { $0 != "." }, whole = "\(module).\(name)"
     let isBuiltin = top == "builtins" || top == "__builtin__"
-    guard !refusedModules.contains(String(top)), !(isBuiltin && refusedBuiltins.contains(String(name.prefix { $0 != "." }))) else {
+    guard !refusedModules.contains(String(top)), !(isBuiltin && refusedBuiltins.contains(String(name.prefix { $0 != "." })))
+    else {
       throw LMToolError(
         .badInput,
         "the pickle names \(whole.printable), which no checkpoint needs and which runs code where the file is loaded by Python; "

@@ -3,7 +3,7 @@ import Tensors
 /// The stack of the machine with its marks. Rules PICKLE-3 and PICKLE-4.
 struct PickleStack {
   /// The most values that one pickle may push.
-  static let maximumValues = 1 << 23
+  static let maximumValues = 1 << 22
 
   private var values: [PickleValue] = []
   private var marks: [Int] = []

@@ -68,7 +68,8 @@ struct StateDict {
     let others = dict.filter { items($0.value).map(isPromising) == true }
     guard others.count == 1, let key = others.keys.first else {
       let names = dict.map { "\($0.key.printable): \(table.description($0.value))" }.prefix(20).joined(separator: ", ")
-      throw missing(others.isEmpty ? "it has \(names)" : "several dicts in it have tensors: \(others.keys.joined(separator: ", "))")
+      throw missing(
+        others.isEmpty ? "it has \(names)" : "several dicts in it have tensors: \(others.keys.joined(separator: ", "))")
     }
     return key
   }

@@ -18,7 +18,7 @@ struct TorchArchive: Sendable {
   init(_ zip: ZipArchive) throws(LMToolError) {
     let path = zip.file.path
     let folders = zip.members.keys.compactMap { Self.folder(ofPickle: $0) }
-    guard folders.count == 1, let folder = folders.first, let pickle = zip.members[folder + Self.pickleName] else {
+    guard folders.count == 1, let folder = folders.first else {
       throw LMToolError(
         .badInput, "the archive has \(folders.count) members NAME/data.pkl, not one; it is no PyTorch checkpoint", file: path,
         rule: "TORCH-1")
@@ -26,7 +26,7 @@ struct TorchArchive: Sendable {
     try Self.refusePrograms(zip, folder)
     self.zip = zip
     self.folder = folder
-    self.pickle = pickle.range
+    pickle = try zip.content(of: folder + Self.pickleName) ?? 0..<0
     isBigEndian = try Self.isBigEndian(zip, folder)
   }
 
@@ -34,7 +34,7 @@ struct TorchArchive: Sendable {
   static func recognizes(_ zip: ZipArchive) -> Bool { zip.members.keys.contains { folder(ofPickle: $0) != nil } }
 
   /// The bytes of a storage.
-  func storage(_ key: String) -> Range<Int>? { zip.members[folder + "data/" + key]?.range }
+  func storage(_ key: String) throws(LMToolError) -> Range<Int>? { try zip.content(of: folder + "data/" + key) }
 
   /// "NAME/" for "NAME/data.pkl".
   private static func folder(ofPickle name: String) -> String? {
@@ -53,11 +53,11 @@ struct TorchArchive: Sendable {
   }
 
   private static func isBigEndian(_ zip: ZipArchive, _ folder: String) throws(LMToolError) -> Bool {
-    guard let member = zip.members[folder + "byteorder"] else { return false }
-    let order = zip.file.withBytes(member.range) { String(decoding: $0.prefix(16), as: UTF8.self) }
+    guard let range = try zip.content(of: folder + "byteorder") else { return false }
+    let order = zip.file.withBytes(range) { String(decoding: $0.prefix(16), as: UTF8.self) }
     guard order == "little" || order == "big" else {
       throw LMToolError(
-        .badInput, "the byte order is \(order.printable), not little or big", file: zip.file.path, at: .key(member.name),
+        .badInput, "the byte order is \(order.printable), not little or big", file: zip.file.path, at: .key(folder + "byteorder"),
         rule: "TORCH-1")
     }
     return order == "big"

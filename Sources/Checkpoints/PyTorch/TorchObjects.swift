@@ -33,13 +33,14 @@ struct TorchObjects {
     }
     let dtype = Self.storages[type]
     guard dtype != nil || Self.untyped.contains(type) else { return .opaque("a \(type)") }
-    guard let range = archive.storage(key) else {
+    guard let range = try archive.storage(key) else {
       throw LMToolError(
         .badInput, "the archive has no data for the storage \(key.printable); it is incomplete", rule: "TORCH-3")
     }
     guard count >= 0, count == range.count / (dtype?.size ?? 1), range.count % (dtype?.size ?? 1) == 0 else {
       throw LMToolError(
-        .badInput, "the storage \(key.printable) should have \(count) elements, but there are \(range.count) bytes", rule: "TORCH-3")
+        .badInput, "the storage \(key.printable) should have \(count) elements, but there are \(range.count) bytes",
+        rule: "TORCH-3")
     }
     return .storage(TorchStorage(range: range, dtype: dtype))
   }
@@ -80,7 +81,8 @@ struct TorchObjects {
     guard case .storage(let storage) = table[arguments[0]] else {
       return .opaque("a tensor of \(table.description(arguments[0]))")
     }
-    guard case .int(let offset) = arguments[1], let shape = integers(arguments[2], table), let strides = integers(arguments[3], table)
+    guard case .int(let offset) = arguments[1], let shape = integers(arguments[2], table),
+      let strides = integers(arguments[3], table)
     else { throw wrong(name) }
     guard let dtype = try dtype(of: storage, count == 7 ? arguments[6] : nil, table) else {
       return .opaque("a tensor of \(table.description(arguments[6]))")

@@ -1,12 +1,14 @@
 import OrderedCollections
 import Tensors
 
-/// A member of a ZIP archive: uncompressed, so that it is a stretch of the file.
+/// A member of a ZIP archive.
 struct ZipMember: Sendable, Equatable {
   /// The name in the archive, with slashes between its parts.
   let name: String
-  /// Where in the file its content is.
+  /// Where in the file its content is, as it is stored.
   let range: Range<Int>
+  /// How the content is packed; nil where it is stored as it is, so that it is a stretch of the file.
+  let packing: String?
 }
 
 /// The members of a ZIP archive as PyTorch and NumPy write it. The rules are those of `formats/zip.md`.
@@ -29,8 +31,9 @@ struct ZipArchive: Sendable {
     for _ in 0..<end.count {
       let header = try ZipHeader(directory: &reader)
       let extent = try ZipLocalHeader.check(header, file, before: end.directory.lowerBound)
-      let content = (extent.upperBound - header.size)..<extent.upperBound
-      guard members.updateValue(ZipMember(name: header.name, range: content), forKey: header.name) == nil else {
+      let content = (extent.upperBound - header.compressed)..<extent.upperBound
+      let member = ZipMember(name: header.name, range: content, packing: header.packing)
+      guard members.updateValue(member, forKey: header.name) == nil else {
         throw LMToolError(.badInput, "the member occurs twice", file: file.path, at: .key(header.name), rule: "ZIP-4")
       }
       extents.append(extent)
@@ -43,6 +46,20 @@ struct ZipArchive: Sendable {
     try Self.checkOverlaps(extents, file)
     self.file = file
     self.members = members
+  }
+
+  /// Where the content of a member is; nil when there is no such member.
+  ///
+  /// - Throws: `badInput` when the content is not stored as it is (ZIP-7).
+  func content(of name: String) throws(LMToolError) -> Range<Int>? {
+    guard let member = members[name] else { return nil }
+    if let packing = member.packing {
+      throw LMToolError(
+        .badInput,
+        "it is packed with \(packing); unpack the archive and pack it again without compression, or save the model again",
+        file: file.path, at: .key(name), rule: "ZIP-7")
+    }
+    return member.range
   }
 
   /// The name in the first local header, where there is a whole one: for telling what a damaged archive was.

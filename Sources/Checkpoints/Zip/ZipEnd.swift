@@ -27,7 +27,8 @@ struct ZipEnd {
       real.count <= real.size / UInt64(ZipHeader.size)
     else {
       throw Self.broken(
-        3, "\(real.count) members in \(real.size) bytes at \(real.offset) are no directory that ends at \(limit)", file, at: start)
+        3, "\(real.count) members in \(real.size) bytes at \(real.offset) are no directory that ends at \(limit)", file, at: start
+      )
     }
     directory = Int(real.offset)..<limit
     count = Int(real.count)

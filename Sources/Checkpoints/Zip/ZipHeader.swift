@@ -14,8 +14,12 @@ struct ZipHeader {
   let nameBytes: [UInt8]
   let flags: UInt16
   let method: UInt16
-  /// Bytes of the content.
-  let size: Int
+  /// How the content is packed; nil where it is stored as it is.
+  let packing: String?
+  /// Bytes of the content in the archive.
+  let compressed: Int
+  /// Bytes of the content when it is unpacked.
+  let size: UInt64
   /// Where the local header is.
   let offset: UInt64
 
@@ -40,15 +44,15 @@ struct ZipHeader {
     let extra = try reader.take(lengths.extra, "the extra field")
     try Zip64Extra.apply(reader.file, extra, to: &size, &compressed, &offset)
     _ = try reader.take(lengths.comment, "the comment")
-    guard method == 0, flags & Self.refusedFlags == 0, size == compressed, size <= UInt64(reader.file.count) else {
-      let how = flags & Self.refusedFlags != 0 ? "encryption" : Self.methods[method] ?? "method \(method)"
-      let problem =
-        method == 0 && flags & Self.refusedFlags == 0
-        ? "its \(compressed) stored bytes are not the \(size) that it has, or more than the file"
-        : "it is packed with \(how); unpack the archive and pack it again without compression, or save the model again"
-      throw LMToolError(.badInput, problem, file: file, at: .key(name), rule: "ZIP-7")
+    let isEncrypted = flags & Self.refusedFlags != 0
+    packing = isEncrypted ? "encryption" : method == 0 ? nil : Self.methods[method] ?? "method \(method)"
+    guard compressed <= UInt64(reader.file.count), packing != nil || size == compressed else {
+      throw LMToolError(
+        .badInput, "its \(compressed) stored bytes are not the \(size) that it has, or more than the file", file: file,
+        at: .key(name), rule: "ZIP-7")
     }
-    self.size = Int(size)
+    self.compressed = Int(compressed)
+    self.size = size
     self.offset = offset
   }
 

@@ -7,7 +7,9 @@ enum ZipLocalHeader {
     guard header.offset <= UInt64(end) else { throw broken(6, "it begins at \(header.offset), beyond the members", header, file) }
     let start = Int(header.offset)
     var reader = ByteReader(file, range: start..<end, rule: "ZIP-6")
-    let signature = try reader.integer(UInt32.self, "a local header")
+    guard try reader.integer(UInt32.self, "a local header") == 0x0403_4B50 else {
+      throw broken(5, "there is no local header at \(start)", header, file)
+    }
     _ = try reader.take(2, "the version")
     let flags = try reader.integer(UInt16.self, "the flags"), method = try reader.integer(UInt16.self, "the method")
     _ = try reader.take(8, "time and checksum")
@@ -15,17 +17,17 @@ enum ZipLocalHeader {
     var size = UInt64(try reader.integer(UInt32.self, "the size"))
     let nameLength = try reader.integer(UInt16.self, "the length"), extraLength = try reader.integer(UInt16.self, "the length")
     let name = try reader.bytes(Int(nameLength), "the name")
-    guard signature == 0x0403_4B50, flags == header.flags, method == header.method, name == header.nameBytes else {
+    guard flags == header.flags, method == header.method, name == header.nameBytes else {
       throw broken(5, "its local header at \(start) contradicts the directory", header, file)
     }
     let extra = try reader.take(Int(extraLength), "the extra field")
     var none: UInt64 = 0
     try Zip64Extra.apply(file, extra, to: &size, &compressed, &none)
     let isDeferred = header.hasDescriptor && size == 0 && compressed == 0
-    guard isDeferred || size == UInt64(header.size) && compressed == UInt64(header.size) else {
+    guard isDeferred || size == header.size && compressed == UInt64(header.compressed) else {
       throw broken(5, "its local header says that it has \(size) bytes, the directory \(header.size)", header, file)
     }
-    return start..<(try reader.take(header.size, "the content").upperBound)
+    return start..<(try reader.take(header.compressed, "the content").upperBound)
   }
 
   private static func broken(_ rule: Int, _ message: String, _ header: ZipHeader, _ file: MappedFile) -> LMToolError {
