@@ -5,7 +5,8 @@ import Tensors
 import Tokenizers
 
 extension ModelSource {
-  /// Opens a model of any kind: a model directory, safetensors, GGUF, llama2.c, or an `.lmz` artifact.
+  /// Opens a model of any kind: a model directory, safetensors, PyTorch, Meta's files, GGUF, GGML, NumPy, llama2.c, or an `.lmz`
+  /// artifact.
   ///
   /// - Parameter tokenizer: a tokenizer file or a folder with one, to be used instead of the model's own.
   public static func open(_ path: String, tokenizer: String? = nil) throws(LMToolError) -> ModelSource {
@@ -15,9 +16,10 @@ extension ModelSource {
     case .gguf: source = try open(gguf: path)
     case .llama2c: source = try open(llama2c: path)
     case .lmz: source = try open(artifact: try Artifact(path: path), path: path)
-    case .pytorch:
-      throw LMToolError(
-        .badInput, "this is a PyTorch pickle, which this version does not read; convert it to safetensors first", file: path)
+    case .pytorch: source = try open(pytorch: path)
+    case .meta: source = try open(meta: path)
+    case .numpy: source = try open(numpy: path)
+    case .ggml: source = try open(ggml: path)
     }
     if let tokenizer {
       source.tokenizer = try TokenizerDefinition.read(anything: tokenizer, vocabularySize: source.spec.vocabularySize)

@@ -73,7 +73,7 @@ extension DType {
     case .f16: Self.first(in: bytes, UInt16.self, exponent: 0x7C00)
     case .bf16: Self.first(in: bytes, UInt16.self, exponent: 0x7F80)
     case .f64: Self.first(in: bytes, UInt64.self, exponent: 0x7FF0_0000_0000_0000)
-    case .i64, .i32, .i16, .i8, .u64, .u32, .u16, .u8, .bool: nil
+    case .f8e4m3, .f8e5m2, .i64, .i32, .i16, .i8, .u64, .u32, .u16, .u8, .bool: nil
     }
   }
 

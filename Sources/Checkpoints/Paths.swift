@@ -10,6 +10,9 @@ func isFolder(_ path: String) -> Bool { mode(of: path) == S_IFDIR }
 /// Whether `path` is a regular file that exists.
 func isFile(_ path: String) -> Bool { mode(of: path) == S_IFREG }
 
+/// Whether anything is at `path`.
+func exists(_ path: String) -> Bool { mode(of: path) != nil }
+
 private func mode(of path: String) -> mode_t? {
   var status = stat()
   guard stat(path, &status) == 0 else { return nil }

@@ -11,6 +11,8 @@ extension DType {
     case .f16: Kernels.widen(f16: base, to: output, count: count)
     case .bf16: Kernels.widen(bf16: base, to: output, count: count)
     case .f64: convert(base, to: output, count: count) { (value: UInt64) in Float(Double(bitPattern: value)) }
+    case .f8e4m3: Float8Table.e4m3.widen(source, to: output)
+    case .f8e5m2: Float8Table.e5m2.widen(source, to: output)
     case .i64: convert(base, to: output, count: count) { (value: Int64) in Float(value) }
     case .i32: convert(base, to: output, count: count) { (value: Int32) in Float(value) }
     case .i16: convert(base, to: output, count: count) { (value: Int16) in Float(value) }
@@ -26,11 +28,11 @@ extension DType {
   /// Converts floats to stored little-endian elements, rounding to nearest even, and hands them on in pieces of at most
   /// 16,384 elements.
   ///
-  /// - Throws: `bug` for integer types, which have no conversion from floats, and what `consume` throws.
+  /// - Throws: `bug` for integers and 8-bit floats, which have no conversion from floats, and what `consume` throws.
   func narrow(
     _ source: UnsafeBufferPointer<Float>, _ consume: (UnsafeRawBufferPointer) throws(LMToolError) -> Void
   ) throws(LMToolError) {
-    guard isFloat else { throw LMToolError(.bug, "floats cannot be written to a tensor of type \(rawValue)") }
+    guard isFloat, size > 1 else { throw LMToolError(.bug, "floats cannot be written to a tensor of type \(rawValue)") }
     let piece = 1 << 14
     let room = UnsafeMutableRawBufferPointer.allocate(byteCount: piece * size, alignment: 64)
     defer { room.deallocate() }
@@ -51,7 +53,7 @@ extension DType {
       for index in 0..<count {
         output.storeBytes(of: Double(source[index]).bitPattern.littleEndian, toByteOffset: 8 * index, as: UInt64.self)
       }
-    case .i64, .i32, .i16, .i8, .u64, .u32, .u16, .u8, .bool: preconditionFailure("integers have no conversion")
+    case .f8e4m3, .f8e5m2, .i64, .i32, .i16, .i8, .u64, .u32, .u16, .u8, .bool: preconditionFailure("these have no conversion")
     }
   }
 }

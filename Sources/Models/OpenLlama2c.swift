@@ -15,12 +15,11 @@ extension ModelSource {
     let file = try Llama2cFile(path: path)
     let config = configuration(of: file)
     let spec = try Architectures.spec(of: Configuration(config, file: path))
-    var checkpoint = CheckpointTensors(file.tensors, path: path)
-    let tensors = try checkpoint.cut(spec) { [slice(of: $0, in: spec)] }
+    let (tensors, unused) = try MetaNames.cut(file.tensors, spec, path: path)
     let (definition, tokenizerFile, problem) = tokenizerBeside(path, vocabularySize: spec.vocabularySize)
     var source = try ModelSource(
       path: path, format: "llama2.c v\(file.version)", spec: spec, config: config, available: tensors,
-      unused: checkpoint.unused, files: [file.file] + (tokenizerFile.map { [$0] } ?? []))
+      unused: unused, files: [file.file] + (tokenizerFile.map { [$0] } ?? []))
     source.tokenizer = definition
     source.tokenizerProblem = problem
     return source
@@ -36,23 +35,6 @@ extension ModelSource {
       "max_position_embeddings": .int(size.maximumSequenceLength), "rms_norm_eps": .double(1e-5), "rope_theta": .double(10000),
       "tie_word_embeddings": .bool(file.isTied), "hidden_act": .string("silu"), "bos_token_id": .int(1), "eos_token_id": .int(2),
     ])
-  }
-
-  /// Meta's names of the tensors of a layer, by role.
-  private static let metaNames: [TensorRole: String] = [
-    .attentionNorm: "attention_norm", .query: "attention.wq", .key: "attention.wk", .value: "attention.wv",
-    .attentionOutput: "attention.wo", .mlpNorm: "ffn_norm", .gate: "feed_forward.w1", .up: "feed_forward.w3",
-    .down: "feed_forward.w2", .embedding: "tok_embeddings", .finalNorm: "norm", .head: "output",
-  ]
-
-  /// Where a tensor lies: rows of queries and keys are in interleaved rotary order.
-  private static func slice(of tensor: TensorSpec, in spec: ModelSpec) -> TensorSlice {
-    let prefix = tensor.layer.map { "layers.\($0)." } ?? ""
-    var slice = TensorSlice(prefix + (metaNames[tensor.role] ?? tensor.role.rawValue) + ".weight", shape: tensor.shape)
-    if let layer = tensor.layer, tensor.role.isRotated {
-      slice.order = .halfFromInterleaved(headSize: spec.layers[layer].attention.headSize)
-    }
-    return slice
   }
 
   /// The first tokenizer beside the checkpoint that has as many tokens: tokenizer.bin, tokN.bin, tokenizer.model.

@@ -4,6 +4,10 @@ public enum DType: String, Sendable, CaseIterable, Codable {
   case f32 = "F32"
   case f16 = "F16"
   case bf16 = "BF16"
+  /// 8 bits: sign, 4 of exponent (bias 7), 3 of mantissa; no infinities, and NaN only where all of both are set.
+  case f8e4m3 = "F8_E4M3"
+  /// 8 bits: the upper byte of an f16.
+  case f8e5m2 = "F8_E5M2"
   case i64 = "I64"
   case i32 = "I32"
   case i16 = "I16"
@@ -20,14 +24,14 @@ public enum DType: String, Sendable, CaseIterable, Codable {
     case .f64, .i64, .u64: 8
     case .f32, .i32, .u32: 4
     case .f16, .bf16, .i16, .u16: 2
-    case .i8, .u8, .bool: 1
+    case .f8e4m3, .f8e5m2, .i8, .u8, .bool: 1
     }
   }
 
   /// Whether the elements are floating-point numbers.
   public var isFloat: Bool {
     switch self {
-    case .f64, .f32, .f16, .bf16: true
+    case .f64, .f32, .f16, .bf16, .f8e4m3, .f8e5m2: true
     case .i64, .i32, .i16, .i8, .u64, .u32, .u16, .u8, .bool: false
     }
   }
@@ -38,7 +42,7 @@ public enum DType: String, Sendable, CaseIterable, Codable {
     case .f32: "float32"
     case .f16: "float16"
     case .bf16: "bfloat16"
-    case .f64, .i64, .i32, .i16, .i8, .u64, .u32, .u16, .u8, .bool: nil
+    case .f64, .f8e4m3, .f8e5m2, .i64, .i32, .i16, .i8, .u64, .u32, .u16, .u8, .bool: nil
     }
   }
 }

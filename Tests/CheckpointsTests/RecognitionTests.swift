@@ -35,17 +35,30 @@ struct RecognitionTests {
     #expect(try recognize(Array(try contents(Fixtures.path("stories260K/stories260K-q8.bin"))[0..<1000])) == .llama2c)
   }
 
-  @Test func recognizesPyTorchButDoesNotOpenIt() throws {
-    let name = bytes("archive/data.pkl")
-    let zip = [0x50, 0x4B, 3, 4] + [UInt8](repeating: 0, count: 22) + bytes(UInt16(name.count)) + bytes(UInt16(0)) + name
-    let pickle: [UInt8] = [0x80, 2, 0x8A, 10, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19, 0x2E]
-    for file in [zip, pickle] {
-      #expect(try recognize(file) == .pytorch)
-      let error = expectRefusal(nil) { _ = try openCheckpoint(path: folder.path + "/model.anything") }
-      #expect(error?.message.contains("comes with a later version") == true)
-    }
-    try folder.write("pytorch_model.bin", zip)
+  @Test func recognizesPyTorch() throws {
+    let whole = PickleBuilder.file(weight: PickleBuilder.tensor())
+    let legacy: [UInt8] = [0x80, 2, 0x8A, 10, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19, 0x2E]
+    let index = bytes("{\"weight_map\":{\"a\":\"pytorch_model-1-of-1.bin\"}}")
+    for file in [whole, Array(whole.dropLast(60)), legacy, index] { #expect(try recognize(file) == .pytorch) }
+    try folder.write("pytorch_model.bin", whole)
     #expect(try Checkpoints.recognize(path: folder.path) == .pytorch)
+    try folder.write("model.safetensors", safetensors("{}"))
+    #expect(try Checkpoints.recognize(path: folder.path) == .safetensors)
+  }
+
+  @Test func recognizesNumPy() throws {
+    let archive = ZipBuilder([("a.npy", ZipTests.array(1))]).file
+    for file in [archive, Array(archive.dropLast(10)), ZipTests.array(3)] { #expect(try recognize(file) == .numpy) }
+    try folder.write("weights.npz", archive)
+    #expect(try Checkpoints.recognize(path: folder.path) == .numpy)
+  }
+
+  @Test(arguments: ["ggml", "ggmf", "ggjt1", "ggjt2", "ggjt3"]) func recognizesGGML(name: String) throws {
+    #expect(try Checkpoints.recognize(path: Fixtures.path("ggml/\(name).bin")) == .ggml)
+  }
+
+  @Test(arguments: ["llama2", "llama3", "mistral"]) func recognizesMetasFolders(name: String) throws {
+    #expect(try Checkpoints.recognize(path: Fixtures.path("meta/" + name)) == .meta)
   }
 
   @Test(
@@ -60,7 +73,7 @@ struct RecognitionTests {
       ([0x1F, 0x8B, 8, 0], "gzip"),
       ([0x28, 0xB5, 0x2F, 0xFD, 0], "zstd"),
       ([UInt8](repeating: 0, count: 257) + bytes("ustar") + [0], "tar"),
-      (bytes("tjgg") + [1, 0, 0, 0], "before GGUF"),
+      (bytes("algg") + [1, 0, 0, 0], "before GGUF"),
       (bytes("{\"hidden_size\": 64}"), "JSON"),
       (bytes("Es war einmal ein großes Modell."), "text file"),
       ([0, 1, 2, 3, 4, 5, 6, 7, 8], "no model that is known"),

@@ -42,6 +42,14 @@ struct SafetensorsFileTests {
     #expect(file.tensors["a"]?.withBytes { Array($0) } == [3, 4, 5])
   }
 
+  /// All bit patterns, against what torch makes of them (fixtures/pytorch/make_pytorch.py).
+  @Test(arguments: ["e4m3", "e5m2"]) func readsEvery8BitFloat(name: String) throws {
+    let tensors = try SafetensorsFile(path: Fixtures.path("pytorch/float8.safetensors")).tensors
+    let values = try #require(tensors[name]).readAll(), expected = try #require(tensors[name + " as f32"]).readAll()
+    #expect(values.count == 256)
+    #expect(zip(values, expected).allSatisfy { $0.isNaN ? $1.isNaN : $0.bitPattern == $1.bitPattern })
+  }
+
   @Test func readsMetadataAndTrailingSpaces() throws {
     let file = try open(safetensors("{\"__metadata__\":{\"format\":\"pt\"},\(entry("a", 0, 1))}   ", [7]))
     #expect(file.metadata == ["format": "pt"])
@@ -63,6 +71,8 @@ struct SafetensorsFileTests {
       (.f32, bytes([0.1, -.infinity]), [0.1, -.infinity]),
       (.f16, bytes(UInt16(0x3C00)) + bytes(UInt16(0xC100)), [1, -2.5]),
       (.bf16, bytes(UInt16(0x3F80)) + bytes(UInt16(0xC020)), [1, -2.5]),
+      (.f8e4m3, [0x38, 0xC1], [1, -2.25]),
+      (.f8e5m2, [0x3C, 0xC1], [1, -2.5]),
       (.i64, bytes(Int64.min) + bytes(Int64(7)), [-0x1p63, 7]),
       (.i32, bytes(Int32(-70000)) + bytes(Int32(7)), [-70000, 7]),
       (.i16, bytes(Int16(-300)) + bytes(Int16(7)), [-300, 7]),
@@ -145,7 +155,7 @@ struct SafetensorsFileTests {
     expectRefusal("SAFETENSORS-3") { _ = try open(safetensors(header)) }
   }
 
-  @Test(arguments: ["F8_E4M3", "F4", "f32", "", "\u{1B}[31m"])
+  @Test(arguments: ["F8_E8M0", "F4", "f32", "", "\u{1B}[31m"])
   func refusesUnknownElementTypesByName(dtype: String) {
     let json = dtype.replacing("\u{1B}", with: "\\u001B")
     let error = expectRefusal("SAFETENSORS-4") { _ = try open(safetensors("{\(entry("a", 0, 1, dtype: json))}", [1])) }

@@ -11,8 +11,14 @@ public enum CheckpointKind: String, Sendable, CaseIterable {
   case llama2c
   /// Our own artifact, which the Artifacts room reads.
   case lmz
-  /// A PyTorch pickle, in a ZIP archive or alone; recognised, not read.
+  /// PyTorch: a file, an index, or a folder with either.
   case pytorch
+  /// Meta's or Mistral's: a folder with `params.json` and consolidated files.
+  case meta
+  /// NumPy: an `.npz` archive, or one array in an `.npy` file.
+  case numpy
+  /// A LLaMA of llama.cpp from before GGUF.
+  case ggml
 }
 
 /// An open checkpoint: tensors by name, whatever the format. What else a format holds is in its own type.
@@ -48,6 +54,9 @@ public let checkpointFormats: [any CheckpointFormat] = [
   GGUFFormat(),
   LMZFormat(),
   PyTorchFormat(),
+  NumPyFormat(),
+  LegacyGGMLFormat(),
   SafetensorsFormat(),
+  MetaFormat(),
   Llama2cFormat(),
 ]

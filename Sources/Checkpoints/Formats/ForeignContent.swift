@@ -6,7 +6,7 @@ enum ForeignContent {
   case lfsPointer
   case page
   case archive(String)
-  case oldGGML
+  case oldAdapter
   case json
   case text
   case unknown
@@ -24,12 +24,12 @@ enum ForeignContent {
     case .lfsPointer: "this is a Git LFS pointer, not the model itself; run git lfs pull in its repository"
     case .page: "this is an HTML or XML page, as a failed download leaves it, not a model; download it again"
     case .archive(let kind): "this is a \(kind) archive, not a model; unpack it and name the model in it"
-    case .oldGGML: "this is a GGML file from before GGUF; convert it with llama.cpp or download a GGUF file"
+    case .oldAdapter: "this is a LoRA adapter of llama.cpp from before GGUF, not a model"
     case .json: "this is JSON text, not the weights; name the model's folder or its weights file"
     case .text: "this is a text file, not a model"
     case .unknown:
-      "this is no model that is known: neither safetensors, GGUF, .lmz nor a complete llama2.c .bin; the file may be damaged or "
-        + "truncated"
+      "this is no model that is known: neither safetensors, PyTorch, GGUF, GGML, NumPy, .lmz nor a complete llama2.c .bin; the file "
+        + "may be damaged or truncated"
     }
   }
 
@@ -40,7 +40,7 @@ enum ForeignContent {
     ]
     if let archive = archives.first(where: { head.starts(with: $0.0) }) { return .archive(archive.1) }
     if head.count > 262 && head[257..<262].elementsEqual("ustar".utf8) { return .archive("tar") }
-    return ["lmgg", "fmgg", "tjgg", "algg"].contains { head.starts(with: $0.utf8) } ? .oldGGML : nil
+    return head.starts(with: "algg".utf8) ? .oldAdapter : nil
   }
 
   private static func byText(_ head: [UInt8]) -> Self {

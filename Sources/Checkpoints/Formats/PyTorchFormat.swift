@@ -1,32 +1,33 @@
 import Tensors
 
-/// PyTorch's pickles: recognised, so that the error can say what they are; never executed.
+/// PyTorch files: archives with a pickle, pickles of the form before these, and indexes whose shards are named like them.
 struct PyTorchFormat: CheckpointFormat {
   let kind = CheckpointKind.pytorch
 
-  func recognizes(_ file: MappedFile) -> Bool { isArchive(file) || isLegacyPickle(file) }
+  func recognizes(_ file: MappedFile) -> Bool { isArchive(file) || isLegacyPickle(file) || isIndex(file) }
 
+  /// A folder that has safetensors too is read from these.
   func recognizes(folder: String) -> Bool {
-    ["pytorch_model.bin", "pytorch_model.bin.index.json"].contains { isFile(folder + "/" + $0) }
+    !SafetensorsFormat().recognizes(folder: folder)
+      && [PyTorchCheckpoint.fileName, PyTorchCheckpoint.indexName].contains { isFile(folder + "/" + $0) }
   }
 
-  func open(_ path: String) throws(LMToolError) -> any Checkpoint {
-    throw LMToolError(
-      .badInput, "this is a PyTorch pickle; reading it comes with a later version, use the safetensors form of the model",
-      file: path)
-  }
+  func open(_ path: String) throws(LMToolError) -> any Checkpoint { try PyTorchCheckpoint(path: path) }
 
-  /// A ZIP archive whose first entry is the pickle, `NAME/data.pkl`, as `torch.save` writes it.
+  /// An archive with a pickle; a damaged one if its first member is the pickle, `NAME/data.pkl`, as `torch.save` writes it.
   private func isArchive(_ file: MappedFile) -> Bool {
-    let header = 30
-    guard file.begins(with: [0x50, 0x4B, 3, 4]), file.count >= header else { return false }
-    let length = file.withBytes(26..<28) { Int(UInt16(littleEndian: $0.loadUnaligned(as: UInt16.self))) }
-    guard length <= file.count - header else { return false }
-    return file.withBytes(header..<(header + length)) { $0.suffix(9).elementsEqual("/data.pkl".utf8) }
+    guard file.begins(with: ZipArchive.magic) else { return false }
+    if let zip = try? ZipArchive(file) { return TorchArchive.recognizes(zip) }
+    return ZipArchive.firstName(file)?.hasSuffix("/data.pkl") == true
   }
 
   /// The pickled magic number that `torch.save` wrote before version 1.6.
   private func isLegacyPickle(_ file: MappedFile) -> Bool {
     file.begins(with: [0x80, 0x02, 0x8A, 0x0A, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19])
+  }
+
+  private func isIndex(_ file: MappedFile) -> Bool {
+    guard ShardIndex.recognizes(file), let index = try? ShardIndex(file: file) else { return false }
+    return index.weightMap.values.contains { name in [".bin", ".pt", ".pth"].contains { name.hasSuffix($0) } }
   }
 }

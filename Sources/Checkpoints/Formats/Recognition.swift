@@ -28,8 +28,8 @@ private func format(of path: String) throws(LMToolError) -> any CheckpointFormat
     if let format = checkpointFormats.first(where: { $0.recognizes(folder: path) }) { return format }
     throw LMToolError(
       .missingInput,
-      "the folder has no \(SafetensorsCheckpoint.fileName) and no \(SafetensorsCheckpoint.indexName); name a model directory or a "
-        + "model file",
+      "the folder has no \(SafetensorsCheckpoint.fileName), no \(PyTorchCheckpoint.fileName), no index of either, and no "
+        + "\(MetaCheckpoint.settingsName) with consolidated files; name a model directory or a model file",
       file: path)
   }
   let file = try MappedFile(path: path)

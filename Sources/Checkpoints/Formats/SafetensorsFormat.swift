@@ -10,7 +10,7 @@ extension SafetensorsCheckpoint: Checkpoint {
 struct SafetensorsFormat: CheckpointFormat {
   let kind = CheckpointKind.safetensors
 
-  func recognizes(_ file: MappedFile) -> Bool { hasHeader(file) || SafetensorsIndex.recognizes(file) && namesWeights(file) }
+  func recognizes(_ file: MappedFile) -> Bool { hasHeader(file) || ShardIndex.recognizes(file) && namesWeights(file) }
 
   func recognizes(folder: String) -> Bool {
     [SafetensorsCheckpoint.fileName, SafetensorsCheckpoint.indexName].contains { isFile(folder + "/" + $0) }

@@ -39,8 +39,18 @@ public struct SafetensorsCheckpoint: Sendable {
   }
 
   private init(file: MappedFile) throws(LMToolError) {
-    let isIndex = SafetensorsIndex.recognizes(file)
-    try self.init(shards: isIndex ? try SafetensorsIndex(file: file).openShards() : [try SafetensorsFile(file: file)])
+    try self.init(shards: ShardIndex.recognizes(file) ? try Self.shards(of: file) : [try SafetensorsFile(file: file)])
+  }
+
+  private static func shards(of file: MappedFile) throws(LMToolError) -> [SafetensorsFile] {
+    let index = try ShardIndex(file: file)
+    var shards: [SafetensorsFile] = []
+    for name in try index.shards() {
+      let shard = try SafetensorsFile(path: try index.path(of: name))
+      try index.check(name) { shard.tensors[$0] != nil }
+      shards.append(shard)
+    }
+    return shards
   }
 
   private init(shards: [SafetensorsFile]) throws(LMToolError) {

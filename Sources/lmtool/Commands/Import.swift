@@ -10,15 +10,17 @@ extension LMTool {
     static let configuration = CommandConfiguration(
       abstract: "Turn a checkpoint of any format into a model directory.",
       discussion: """
-        Reads safetensors (one file, or shards with their index), GGUF and llama2.c files, and writes config.json, \
-        model.safetensors and the tokenizer as Hugging Face lays them out, so that transformers opens the result. \
+        Reads safetensors and PyTorch files (one file, or shards with their index), Meta's and Mistral's consolidated files, \
+        GGUF, GGML of 2023, NumPy and llama2.c files, also what GPTQ, AWQ, MLX, compressed-tensors and FP8 made of \
+        safetensors, and writes config.json, model.safetensors and the tokenizer as Hugging Face lays them out, so that \
+        transformers opens the result. Nothing in a file is executed. \
         Tensors are streamed: memory does not grow with the model.
 
           lmtool import stories15M.bin -o stories15M
           lmtool import model.Q8_0.gguf -o model --dtype f16
         """)
 
-    @Argument(help: "A model directory, or a .safetensors, .gguf or .bin file.", completion: .file())
+    @Argument(help: "A model directory, or a .safetensors, .bin, .pt, .pth, .gguf or .npz file.", completion: .file())
     var source: String
     @Option(
       name: [.short, .customLong("output")], help: "The model directory to write; it must not exist.", completion: .directory)
