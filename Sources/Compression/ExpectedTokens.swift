@@ -11,13 +11,13 @@ public struct ExpectedTokens: Sendable {
   /// Runs `model` over stretches of `tokens`, evenly spread.
   ///
   /// - Parameters:
-  ///   - window: tokens of a stretch; each is read from nothing.
+  ///   - window: tokens of a stretch, or as many as the model has positions for; each is read from nothing.
   ///   - windows: the most stretches.
   /// - Throws: `badInput` when there are fewer tokens than a stretch has.
   public init(
     _ model: Transformer, tokens: [Int32], window: Int = 256, windows: Int = 32, progress: ProgressConsumer? = nil
   ) throws(LMToolError) {
-    let count = min(windows, tokens.count / window)
+    let window = min(window, model.spec.positionLimit ?? window), count = min(windows, tokens.count / window)
     guard count > 0 else {
       throw LMToolError(.badInput, "the text has \(tokens.count) tokens; at least \(window) are needed to see what is expected")
     }

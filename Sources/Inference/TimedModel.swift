@@ -20,15 +20,15 @@ public struct TimedModel: Sendable {
   /// Seconds from before opening to the logits behind the first prompt, from which the first token is chosen.
   public let firstTokenSeconds: Double
 
-  /// Opens and loads the model, and runs a first prompt of `promptTokens` random tokens, at least one.
+  /// Opens and loads the model, and runs a first prompt of `promptTokens` random tokens, at least one and no more than it has positions for.
   ///
   /// - Throws: `badInput`, `missingInput` when the model cannot be read.
   public init(
     path: String, promptTokens: Int, cache: CacheFormat, progress: ProgressConsumer? = nil
   ) throws(LMToolError) {
     let clock = ContinuousClock(), start = clock.now
-    let count = max(1, promptTokens)
     source = try ModelSource.open(path)
+    let count = max(1, min(promptTokens, source.spec.positionLimit ?? promptTokens))
     openSeconds = (clock.now - start).seconds
     model = try Transformer(source, progress: progress)
     loadSeconds = (clock.now - start).seconds

@@ -43,6 +43,11 @@ struct FamilyConfigurationTests {
     }
   }
 
+  /// Keys that a family does not know do not change it.
+  @Test(arguments: ["gpt2", "gpt_neo", "gptj", "gpt_neox", "opt"]) func groupedHeadsAreNotForAll(name: String) throws {
+    #expect(try fixture(name, ["num_key_value_heads": .int(1), "head_dim": .int(64)]) == fixture(name))
+  }
+
   @Test func softcapsAreUsualUnlessNull() throws {
     #expect(try fixture("gemma2", ["attn_logit_softcapping": nil]).layers[0].attention.softcap == 50)
     #expect(try fixture("gemma2", ["attn_logit_softcapping": .null]).layers[0].attention.softcap == nil)
@@ -78,6 +83,10 @@ struct FamilyConfigurationTests {
     expectRefusal("gptj", ["rotary_dim": .int(3)], key: "rotary_dim")
     expectRefusal("gpt_neox_old", ["rotary_pct": .double(0.1)], key: "rotary_pct")
     expectRefusal("gpt_neox_old", ["rotary_pct": .double(2)], key: "rotary_pct")
+    let many: [String: JSONValue?] = [
+      "hidden_size": .int(1 << 20), "num_attention_heads": .int(65536), "num_hidden_layers": .int(4096),
+    ]
+    expectRefusal("stablelm", many, key: "qk_layernorm")
     expectRefusal("gemma", ["use_bidirectional_attention": .bool(true)], key: "use_bidirectional_attention")
     expectRefusal("opt", ["layer_norm_elementwise_affine": .bool(false)], key: "layer_norm_elementwise_affine")
     expectRefusal("smollm3", ["no_rope_layers": .array([.int(1)])], key: "no_rope_layers")

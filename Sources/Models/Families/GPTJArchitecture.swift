@@ -6,7 +6,7 @@ struct GPTJArchitecture: Architecture {
   let modelTypes = ["gptj"]
 
   func spec(of configuration: Configuration) throws(LMToolError) -> ModelSpec {
-    var configuration = configuration
+    var configuration = configuration.withoutGroupedHeads
     configuration.aliases = [
       "hidden_size": "n_embd", "num_hidden_layers": "n_layer", "num_attention_heads": "n_head", "intermediate_size": "n_inner",
       "max_position_embeddings": configuration.json["n_positions"] == nil ? "n_ctx" : "n_positions",

@@ -6,7 +6,7 @@ struct GPTNeoArchitecture: Architecture {
   let modelTypes = ["gpt_neo"]
 
   func spec(of configuration: Configuration) throws(LMToolError) -> ModelSpec {
-    var configuration = configuration
+    var configuration = configuration.withoutGroupedHeads
     configuration.aliases = ["num_hidden_layers": "num_layers", "num_attention_heads": "num_heads"]
     var plan = try SpecPlan(configuration, epsilon: ("layer_norm_epsilon", 1e-5), isTied: true, channels: { 4 * $0 })
     plan.norm = .layer

@@ -7,7 +7,7 @@ struct GPTNeoXArchitecture: Architecture {
   let modelTypes = ["gpt_neox"]
 
   func spec(of configuration: Configuration) throws(LMToolError) -> ModelSpec {
-    var configuration = configuration
+    var configuration = configuration.withoutGroupedHeads
     configuration.aliases = ["rope_theta": "rotary_emb_base", "partial_rotary_factor": "rotary_pct"]
     var plan = try SpecPlan(configuration, epsilon: ("layer_norm_eps", 1e-5))
     plan.norm = .layer

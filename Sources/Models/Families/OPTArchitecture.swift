@@ -6,7 +6,7 @@ struct OPTArchitecture: Architecture {
   let modelTypes = ["opt"]
 
   func spec(of configuration: Configuration) throws(LMToolError) -> ModelSpec {
-    var configuration = configuration
+    var configuration = configuration.withoutGroupedHeads
     configuration.aliases = ["intermediate_size": "ffn_dim"]
     guard try configuration.flag("layer_norm_elementwise_affine", default: true) else {
       throw configuration.refuse("layer_norm_elementwise_affine", "norms without weights are not supported")

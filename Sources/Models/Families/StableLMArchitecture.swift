@@ -5,6 +5,9 @@ import Tensors
 struct StableLMArchitecture: Architecture {
   let modelTypes = ["stablelm", "stablelm_epoch"]
 
+  /// The most heads of all layers together whose norms may be tensors of their own.
+  private static let mostNorms = 1 << 16
+
   func spec(of configuration: Configuration) throws(LMToolError) -> ModelSpec {
     var configuration = configuration
     configuration.aliases = ["partial_rotary_factor": "rope_pct", "layer_norm_eps": "norm_eps"]
@@ -19,6 +22,9 @@ struct StableLMArchitecture: Architecture {
     plan.naming = CheckpointNaming([.queryNorm: layer + "q_layernorm", .keyNorm: layer + "k_layernorm"])
     plan.naming.headNorms = .separate
     if try configuration.flag("qk_layernorm", default: false) {
+      guard plan.layers * plan.heads <= Self.mostNorms else {
+        throw configuration.refuse("qk_layernorm", "\(plan.layers) layers of \(plan.heads) heads would be too many tensors")
+      }
       plan.queryKeyNorm = SpecPlan.QueryKeyNorm(span: .eachHead, kind: .layer)
     }
     return plan.spec()

@@ -27,6 +27,15 @@ public struct Configuration: Sendable {
   /// The value of a key; nil when absent or null.
   func value(_ key: String) -> JSONValue? { json[self.key(key)] }
 
+  /// A configuration of a family that knows neither grouped heads nor heads of a size of their own, and takes no notice of such keys.
+  var withoutGroupedHeads: Configuration {
+    guard var members = json.object else { return self }
+    for key in ["num_key_value_heads", "head_dim"] { members[key] = nil }
+    var configuration = self
+    configuration.json = .object(members)
+    return configuration
+  }
+
   /// Whether a key is there, be it null.
   func has(_ key: String) -> Bool { json.object?[key] != nil || aliases[key].map { json.object?[$0] != nil } ?? false }
 
