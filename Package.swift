@@ -53,15 +53,18 @@ let package = Package(
       "Artifacts",
       imports: ["CZstd", "Models", "Checkpoints", "Quantization", "Tokenizers", "Tensors", "Kernels", collections]),
     room("Inference", imports: ["Artifacts", "Models", "Quantization", "Tokenizers", "Tensors", "Kernels", collections]),
+    room("Training", imports: ["Inference", "Models", "Tensors", "Kernels"]),
     room(
       "Compression",
       imports: [
-        "Inference", "Artifacts", "Models", "Checkpoints", "Quantization", "Tokenizers", "Tensors", "Kernels", collections,
+        "Training", "Inference", "Artifacts", "Models", "Checkpoints", "Quantization", "Tokenizers", "Tensors", "Kernels",
+        collections,
       ]),
     .executableTarget(
       name: "lmtool",
       dependencies: [
-        "Compression", "Inference", "Artifacts", "Models", "Checkpoints", "Quantization", "Tokenizers", "Tensors", "Kernels",
+        "Compression", "Training", "Inference", "Artifacts", "Models", "Checkpoints", "Quantization", "Tokenizers", "Tensors",
+        "Kernels",
         arguments, collections,
       ],
       swiftSettings: strict, linkerSettings: libm),
@@ -83,6 +86,7 @@ let package = Package(
     tests(
       "InferenceTests",
       imports: ["Inference", "Checkpoints", "Models", "Quantization", "Tokenizers", "Tensors", "Kernels", collections]),
+    tests("TrainingTests", imports: ["Training", "Artifacts", "Checkpoints", "Models", "Tensors", "Kernels", collections]),
     tests(
       "CompressionTests",
       imports: [

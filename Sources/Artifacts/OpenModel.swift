@@ -34,8 +34,10 @@ extension ModelSource {
     let spec = try Architectures.spec(of: Configuration(manifest.config, file: path))
     var tensors: OrderedDictionary<String, any TensorReader> = [:]
     for tensor in artifact.tensors { tensors[tensor.name] = tensor }
+    let used = Set(spec.tensors.map(\.name))
     var source = try ModelSource(
-      path: path, format: "lmz v1", spec: spec, config: manifest.config, available: tensors, files: [try MappedFile(path: path)])
+      path: path, format: "lmz v1", spec: spec, config: manifest.config, available: tensors,
+      unused: tensors.keys.filter { !used.contains($0) }, files: [try MappedFile(path: path)])
     source.generation = manifest.generation
     do throws(LMToolError) {
       if let name = manifest.tokenizer { source.tokenizer = try TokenizerDefinition(serialized: try artifact.blob(name)) }

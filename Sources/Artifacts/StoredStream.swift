@@ -81,8 +81,13 @@ struct StoredStream: ByteSource {
         return bytes
       }
       let first = wanted.lowerBound + (place - wanted.lowerBound % width + width) % width
-      for position in stride(from: first, to: wanted.upperBound, by: width) {
-        output[position - wanted.lowerBound] = plane[(position - block.lowerBound) / width]
+      let start = (first - block.lowerBound) / width
+      if width == 1 {
+        plane.withUnsafeBytes { output.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[start..<start + wanted.count])) }
+        continue
+      }
+      for (index, position) in stride(from: first, to: wanted.upperBound, by: width).enumerated() {
+        output[position - wanted.lowerBound] = plane[start + index]
       }
     }
   }

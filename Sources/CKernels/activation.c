@@ -109,3 +109,116 @@ LMK_VARIANTS(
 void lmk_activate(lmk_activation function, const float *gate, const float *up, size_t count, float *output) {
   LMK_DISPATCH(activate, (function, gate, up, count, output));
 }
+
+// The derivative f'(x) and the value f(x), together.
+
+#define GELU_CUBIC_SLOPE (3 * GELU_CUBIC)
+#define NORMAL_DENSITY 0.39894228040143268f  // 1 / sqrt(2 pi)
+
+LMK_INLINE void slope_lanes(const lmk_activation function, const v16 *at, v16 *value, v16 *slope) {
+  const v16 x = *at;
+  v16 inner = x;
+  switch (function) {
+    case LMK_SILU:
+      inner = -inner;
+      exp_lanes(&inner);
+      inner = 1.0f / (inner + 1.0f);
+      *value = x * inner;
+      *slope = inner * LMK_FMA(x, 1.0f - inner, LMK_SPLAT(1.0f));
+      break;
+    case LMK_GELU_TANH: {
+      inner = LMK_FMA(x * x * x, LMK_SPLAT(GELU_CUBIC), x) * GELU_SCALE;
+      exp_lanes(&inner);
+      inner = 1.0f / (inner + 1.0f);
+      const v16 rise = LMK_FMA(x * x, LMK_SPLAT(GELU_CUBIC_SLOPE), LMK_SPLAT(1.0f)) * -GELU_SCALE;
+      *value = x * inner;
+      *slope = LMK_FMA(x * rise, inner * (1.0f - inner), inner);
+      break;
+    }
+    case LMK_GELU_ERF: {
+      inner = inner * HALF_ROOT;
+      erf_lanes(&inner);
+      inner = 0.5f * (inner + 1.0f);
+      v16 density = x * x * -0.5f;
+      exp_lanes(&density);
+      *value = x * inner;
+      *slope = LMK_FMA(x * NORMAL_DENSITY, density, inner);
+      break;
+    }
+    case LMK_RELU:
+      *value = LMK_SELECT(x > 0.0f, x, (v16){});
+      *slope = LMK_SELECT(x > 0.0f, LMK_SPLAT(1.0f), (v16){});
+      break;
+  }
+}
+
+static void slope_one(lmk_activation function, float x, float *value, float *slope) {
+  float inner;
+  switch (function) {
+    case LMK_SILU:
+      inner = 1.0f / (exp_one(-x) + 1.0f);
+      *value = x * inner;
+      *slope = inner * __builtin_fmaf(x, 1.0f - inner, 1.0f);
+      break;
+    case LMK_GELU_TANH:
+      inner = 1.0f / (exp_one(__builtin_fmaf(x * x * x, GELU_CUBIC, x) * GELU_SCALE) + 1.0f);
+      *value = x * inner;
+      *slope = __builtin_fmaf(x * (__builtin_fmaf(x * x, GELU_CUBIC_SLOPE, 1.0f) * -GELU_SCALE), inner * (1.0f - inner), inner);
+      break;
+    case LMK_GELU_ERF:
+      inner = 0.5f * (erf_one(x * HALF_ROOT) + 1.0f);
+      *value = x * inner;
+      *slope = __builtin_fmaf(x * NORMAL_DENSITY, exp_one(x * x * -0.5f), inner);
+      break;
+    case LMK_RELU:
+      *value = x > 0 ? x : 0;
+      *slope = x > 0 ? 1 : 0;
+      break;
+  }
+}
+
+LMK_INLINE void gradient_all(const lmk_activation function, float *gate, float *up, const float *gradient, size_t count) {
+  size_t i = 0;
+  for (; i + 16 <= count; i += 16) {
+    const v16 x = LMK_LOAD(v16, gate + i), dy = LMK_LOAD(v16, gradient + i);
+    v16 value, slope;
+    slope_lanes(function, &x, &value, &slope);
+    if (up != NULL) {
+      const v16 factor = LMK_LOAD(v16, up + i);
+      LMK_STORE(up + i, dy * value);
+      LMK_STORE(gate + i, dy * factor * slope);
+    } else {
+      LMK_STORE(gate + i, dy * slope);
+    }
+  }
+  lmk_ref_activate_gradient(function, gate + i, up == NULL ? NULL : up + i, gradient + i, count - i);
+}
+
+LMK_INLINE void activate_gradient_body(lmk_activation function, float *gate, float *up, const float *gradient, size_t count) {
+  switch (function) {
+    case LMK_SILU:
+      return gradient_all(LMK_SILU, gate, up, gradient, count);
+    case LMK_GELU_TANH:
+      return gradient_all(LMK_GELU_TANH, gate, up, gradient, count);
+    case LMK_GELU_ERF:
+      return gradient_all(LMK_GELU_ERF, gate, up, gradient, count);
+    case LMK_RELU:
+      return gradient_all(LMK_RELU, gate, up, gradient, count);
+  }
+}
+
+void lmk_ref_activate_gradient(lmk_activation function, float *gate, float *up, const float *gradient, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    float value, slope;
+    slope_one(function, gate[i], &value, &slope);
+    gate[i] = gradient[i] * (up == NULL ? 1.0f : up[i]) * slope;
+    if (up != NULL) up[i] = gradient[i] * value;
+  }
+}
+
+LMK_VARIANTS(
+    activate_gradient, (lmk_activation function, float *gate, float *up, const float *gradient, size_t count),
+    (function, gate, up, gradient, count))
+void lmk_activate_gradient(lmk_activation function, float *gate, float *up, const float *gradient, size_t count) {
+  LMK_DISPATCH(activate_gradient, (function, gate, up, gradient, count));
+}

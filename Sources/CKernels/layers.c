@@ -167,10 +167,10 @@ size_t lmk_first_beyond(const float *x, size_t count, float limit) {
 
 // Rotary and residual
 
-LMK_INLINE void rotary_body(float *x, size_t heads, size_t size, const float *cosines, const float *sines) {
+LMK_INLINE void rotary_body(float *x, size_t heads, size_t stride, size_t size, const float *cosines, const float *sines) {
   const size_t half = size / 2;
   for (size_t head = 0; head < heads; head++) {
-    float *low = x + head * size, *high = low + half;
+    float *low = x + head * stride, *high = low + half;
     for (size_t i = 0; i < half; i++) {
       const float a = low[i], b = high[i];
       low[i] = a * cosines[i] - b * sines[i];
@@ -179,14 +179,15 @@ LMK_INLINE void rotary_body(float *x, size_t heads, size_t size, const float *co
   }
 }
 
-void lmk_ref_rotary(float *x, size_t heads, size_t size, const float *cosines, const float *sines) {
-  rotary_body(x, heads, size, cosines, sines);
+void lmk_ref_rotary(float *x, size_t heads, size_t stride, size_t size, const float *cosines, const float *sines) {
+  rotary_body(x, heads, stride, size, cosines, sines);
 }
 
 LMK_VARIANTS(
-    rotary, (float *x, size_t heads, size_t size, const float *cosines, const float *sines), (x, heads, size, cosines, sines))
-void lmk_rotary(float *x, size_t heads, size_t size, const float *cosines, const float *sines) {
-  LMK_DISPATCH(rotary, (x, heads, size, cosines, sines));
+    rotary, (float *x, size_t heads, size_t stride, size_t size, const float *cosines, const float *sines),
+    (x, heads, stride, size, cosines, sines))
+void lmk_rotary(float *x, size_t heads, size_t stride, size_t size, const float *cosines, const float *sines) {
+  LMK_DISPATCH(rotary, (x, heads, stride, size, cosines, sines));
 }
 
 LMK_INLINE void multiply_body(const float *x, const float *y, size_t count, float *output) {
@@ -206,3 +207,29 @@ void lmk_ref_add(float *x, const float *y, size_t count) { add_body(x, y, count)
 
 LMK_VARIANTS(add, (float *x, const float *y, size_t count), (x, y, count))
 void lmk_add(float *x, const float *y, size_t count) { LMK_DISPATCH(add, (x, y, count)); }
+
+LMK_INLINE void scale_body(float *x, float factor, size_t count) {
+  for (size_t i = 0; i < count; i++) x[i] *= factor;
+}
+
+void lmk_ref_scale(float *x, float factor, size_t count) { scale_body(x, factor, count); }
+
+LMK_VARIANTS(scale, (float *x, float factor, size_t count), (x, factor, count))
+void lmk_scale(float *x, float factor, size_t count) { LMK_DISPATCH(scale, (x, factor, count)); }
+
+LMK_INLINE void softcap_body(float *x, float cap, size_t count) {
+  size_t i = 0;
+  for (; i + 16 <= count; i += 16) {
+    v16 value = LMK_LOAD(v16, x + i) / cap;
+    tanh_lanes(&value);
+    LMK_STORE(x + i, value * cap);
+  }
+  for (; i < count; i++) x[i] = tanh_one(x[i] / cap) * cap;
+}
+
+void lmk_ref_softcap(float *x, float cap, size_t count) {
+  for (size_t i = 0; i < count; i++) x[i] = tanh_one(x[i] / cap) * cap;
+}
+
+LMK_VARIANTS(softcap, (float *x, float cap, size_t count), (x, cap, count))
+void lmk_softcap(float *x, float cap, size_t count) { LMK_DISPATCH(softcap, (x, cap, count)); }

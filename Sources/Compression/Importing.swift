@@ -3,7 +3,7 @@ import Models
 import OrderedCollections
 import Tensors
 
-/// Turns a checkpoint of any format into a model directory that `transformers` opens.
+/// Turns a checkpoint of any format into a model directory that `transformers` opens: tensors as checkpoints of the family hold them.
 public enum Importing {
   /// The type that a model is written in unless one is asked for: that of its matrices, f16 for quantized files.
   public static func defaultType(of source: ModelSource) -> DType {
@@ -22,7 +22,7 @@ public enum Importing {
     try OutputPath.check(folder, against: source)
     let type = wanted ?? defaultType(of: source)
     let output = try OutputFolder(path: folder)
-    let tensors = source.tensors.values
+    let tensors = source.checkpointTensors
     let entries = tensors.map { SafetensorsEntry(name: $0.name, dtype: type, shape: $0.shape) }
     let writer = try SafetensorsWriter(
       path: output.path(of: SafetensorsCheckpoint.fileName), entries: entries, metadata: ["format": "pt"])

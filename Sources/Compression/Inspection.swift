@@ -98,7 +98,7 @@ extension ModelReport {
     dimensions = [
       "layers": source.spec.layers.count, "width": source.spec.width, "heads": first.attention.heads,
       "key_value_heads": first.attention.keyValueHeads, "head_size": first.attention.headSize,
-      "mlp_channels": first.mlp.gate.outputs,
+      "mlp_channels": first.mlp.up.outputs,
       "vocabulary": source.spec.vocabularySize, "context": source.spec.contextLength,
     ]
     isTied = source.spec.isTied

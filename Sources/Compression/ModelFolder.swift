@@ -13,7 +13,7 @@ enum ModelFolder {
 
   /// Writes `config.json` and what belongs to the tokenizer.
   static func writeTexts(of source: ModelSource, config: JSONValue, to folder: OutputFolder) throws(LMToolError) {
-    try write(try encodeJSON(config, pretty: true), "config.json", to: folder)
+    try write(try ConfigurationText.encode(config), "config.json", to: folder)
     let present = source.hasChangedTexts ? [] : source.files.filter { carried.contains(name($0)) }
     for file in present { try copy(file, to: folder) }
     func lacks(_ wanted: String) -> Bool { !present.contains { name($0) == wanted } }

@@ -4,9 +4,9 @@ import Tensors
 
 /// Which matrices get which scheme.
 public struct QuantizationRecipe: Sendable, Equatable {
-  /// The scheme of all matrices but embedding and head.
+  /// The scheme of all matrices but embedding, learned positions and head.
   public var scheme: GridScheme
-  /// The scheme of embedding and head; nil keeps them in f16.
+  /// The scheme of embedding, learned positions and head; nil keeps them in f16.
   public var embeddingScheme: GridScheme?
   /// Tensors whose names match one of these patterns stay in f16; `*` stands for any run of characters.
   public var keep: [String]
@@ -34,7 +34,7 @@ public struct QuantizationRecipe: Sendable, Equatable {
   /// How a tensor is stored: nil for floats.
   public func scheme(of tensor: TensorSpec) -> GridScheme? {
     guard tensor.shape.count == 2, !keep.contains(where: { Self.matches(tensor.name, pattern: $0) }) else { return nil }
-    return tensor.role == .embedding || tensor.role == .head ? embeddingScheme : scheme
+    return [.embedding, .positions, .head].contains(tensor.role) ? embeddingScheme : scheme
   }
 
   /// What the recipe is, for provenance.
@@ -47,7 +47,7 @@ public struct QuantizationRecipe: Sendable, Equatable {
 
   /// Whether `name` is matched as a whole by a pattern in which `*` stands for any run of characters. The cost is the
   /// product of the lengths.
-  static func matches(_ name: String, pattern: String) -> Bool {
+  package static func matches(_ name: String, pattern: String) -> Bool {
     let name = Array(name.utf8), pattern = Array(pattern.utf8)
     var reachable = [Bool](repeating: false, count: name.count + 1)
     reachable[0] = true

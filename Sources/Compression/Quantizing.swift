@@ -44,7 +44,7 @@ public enum Quantizing {
       try tensors.write(grid, of: source.spec.embedding)
       embedding = grid.dequantized()
     }
-    let pass = LayerwisePass(source, windows: text.windows, embedding: embedding)
+    let pass = try LayerwisePass(source, windows: text.windows, embedding: embedding)
     let visitor = FeedbackQuantizing(recipe) { (spec, grid) throws(LMToolError) in try tensors.write(grid, of: spec) }
     do throws(LMToolError) { try pass.run(visitor, progress: progress) } catch { throw error.within(file: source.path) }
   }

@@ -70,8 +70,8 @@ extension ModelSource {
         tensors[tensor.name] = SelectedRows(base: base, rows: rows)
       }
     }
-    spec.embedding.shape[0] = rows.count
-    spec.head.weight.shape[0] = rows.count
-    if spec.head.bias != nil { spec.head.bias?.shape[0] = rows.count }
+    spec.embedding.resize(rows: rows.count)
+    spec.head.weight.resize(rows: rows.count)
+    spec.head.bias?.resize(rows: rows.count)
   }
 }

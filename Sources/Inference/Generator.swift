@@ -78,6 +78,8 @@ public final class Generator {
     _ model: Transformer, tokenizer: Tokenizer, endTokens: Set<Int32>, options: GenerationOptions
   ) throws(LMToolError) {
     try options.sampling.validate()
+    var options = options
+    options.contextSize = min(options.contextSize, model.spec.positionLimit ?? options.contextSize)
     guard options.contextSize >= 8, options.keep >= 0, options.keep <= options.contextSize / 2 else {
       throw LMToolError(.usage, "--ctx-size must be 8 or more, and --keep from 0 to half of it")
     }

@@ -44,6 +44,9 @@ public struct LayerMatrices: Sendable {
     }
   }
 
+  /// A norm of the layer.
+  func norm(_ spec: NormSpec) -> NormPass { NormPass(spec, weight: self[spec.weight], bias: spec.bias.map { self[$0] }) }
+
   /// y = W x + b for `tokens` rows x of `linear.inputs` floats.
   public func multiply(_ linear: LinearSpec, _ x: UnsafePointer<Float>, tokens: Int, into y: UnsafeMutablePointer<Float>) {
     product(self[linear.weight], outputs: linear.outputs, inputs: linear.inputs, x, tokens: tokens, into: y)

@@ -65,8 +65,43 @@ struct LoadedTensors {
     return vector
   }
 
+  /// A matrix that some models do not have.
+  func matrixIfPresent(_ spec: TensorSpec?) throws(LMToolError) -> WeightMatrix? {
+    guard let spec else { return nil }
+    return try matrix(spec)
+  }
+
+  /// A vector that some models do not have.
+  func vectorIfPresent(_ spec: TensorSpec?) throws(LMToolError) -> [Float]? {
+    guard let spec else { return nil }
+    return try vector(spec)
+  }
+
+  /// A norm.
+  func norm(_ spec: NormSpec) throws(LMToolError) -> NormPass {
+    NormPass(spec, weight: try vector(spec.weight), bias: try vectorIfPresent(spec.bias))
+  }
+
+  /// A norm that some models do not have.
+  func normIfPresent(_ spec: NormSpec?) throws(LMToolError) -> NormPass? {
+    guard let spec else { return nil }
+    return try norm(spec)
+  }
+
+  /// A norm of queries or keys.
+  func headNorm(_ spec: HeadNormSpec?) throws(LMToolError) -> HeadNormPass? {
+    guard let spec else { return nil }
+    return HeadNormPass(try norm(spec.norm), size: spec.size)
+  }
+
+  /// A matrix without bias, to multiply with.
+  func projection(_ spec: LinearSpec?) throws(LMToolError) -> Projection? {
+    guard let spec else { return nil }
+    return Projection([try matrix(spec.weight)])
+  }
+
   /// Linear layers that read the same activations, as one.
-  func linear(_ specs: LinearSpec..., keepsPeaks: Bool = false) throws(LMToolError) -> Linear {
+  func linear(_ specs: [LinearSpec], keepsPeaks: Bool = false) throws(LMToolError) -> Linear {
     var matrices: [WeightMatrix] = [], bias: [Float] = []
     for spec in specs {
       matrices.append(try matrix(spec.weight))

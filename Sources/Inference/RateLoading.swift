@@ -5,39 +5,60 @@ import Tensors
 extension CodedMatrix {
   /// Rows that are decoded together.
   private static let lane = 64
-  /// Values that are decoded at a time: half a MiB of them stays in a core's cache until it is packed.
-  private static let piece = 1 << 18
+  /// Values that are decoded at a time, about: two MiB of them stay near a core until they are packed.
+  private static let piece = 1 << 20
+  /// So many lanes side by side keep the decoder busy, more do not make it faster.
+  private static let abreast = 4...8
 
   /// Brings a matrix of whole numbers into compute layout, exactly: a few lanes at a time, so that it is never in memory twice.
   static func load(_ tensor: any RateTensorReader) throws(LMToolError) -> CodedMatrix {
     let steps = tensor.steps, rows = tensor.shape[0], columns = tensor.shape[1]
     try checkFinite(steps, of: tensor)
-    let matrix = CodedMatrix(outputs: rows, inputs: columns, format: try format(of: tensor), columnSteps: steps.columns)
-    let lanes = (rows + lane - 1) / lane, together = max(1, piece / (lane * max(1, columns)))
-    try ThreadPool.shared.forEach((lanes + together - 1) / together) { (index) throws(LMToolError) in
-      let lanes = index * together..<min(lanes, (index + 1) * together)
-      try withValues(of: tensor, lanes: lanes) { values, first in
-        for row in stride(from: 0, to: min(rows - first, lanes.count * lane), by: 32) {
-          steps.rows.withUnsafeBufferPointer {
-            matrix.pack(block: (first + row) / 32, values: values + row * columns, rowSteps: $0.baseAddress! + first + row)
-          }
-        }
-      }
+    let pieces = split(tensor), middle = pieces.count / 2
+    var made: CodedMatrix?
+    try withValues(of: tensor, lanes: pieces[middle]) { values, first in
+      let sampled = min(rows - first, lane)
+      let format = chooseFormat(of: values, rows: sampled, columns: columns, largest: tensor.largest)
+      let matrix = CodedMatrix(outputs: rows, inputs: columns, format: format, columnSteps: steps.columns)
+      pack(values, of: pieces[middle], first: first, steps, into: matrix)
+      made = matrix
+    }
+    guard let matrix = made else { throw LMToolError(.bug, "no lane was decoded", at: .tensor(tensor.name)) }
+    try ThreadPool.shared.forEach(pieces.count) { (index) throws(LMToolError) in
+      guard index != middle else { return }
+      try withValues(of: tensor, lanes: pieces[index]) { pack($0, of: pieces[index], first: $1, steps, into: matrix) }
     }
     return matrix
   }
 
-  /// int4 where at most one in four inputs of the blocks of a lane has a number too large for it, else int8. The lane in the
-  /// middle speaks for all.
-  private static func format(of tensor: any RateTensorReader) throws(LMToolError) -> Format {
-    if tensor.largest <= 7 { return .int4 }
-    let rows = tensor.shape[0], columns = tensor.shape[1], middle = (rows + lane - 1) / lane / 2
-    var outliers = 0, inputs = 0
-    try withValues(of: tensor, lanes: middle..<middle + 1) { values, first in
-      for row in stride(from: 0, to: min(rows - first, lane), by: 32) {
-        outliers += countOutliers(values + row * columns, rows: min(32, rows - first - row), inputs: columns, format: .int4)
-        inputs += columns
+  /// The lanes of a matrix in pieces as equal as can be.
+  private static func split(_ tensor: any RateTensorReader) -> [Range<Int>] {
+    let lanes = max(1, (tensor.shape[0] + lane - 1) / lane)
+    let wanted = min(max(piece / (lane * max(1, tensor.shape[1])), abreast.lowerBound), abreast.upperBound)
+    let count = (lanes + wanted - 1) / wanted
+    return (0..<count).map { index in (index * lanes / count)..<((index + 1) * lanes / count) }
+  }
+
+  /// Packs the decoded values of some lanes, which begin at row `first`.
+  private static func pack(
+    _ values: UnsafeMutablePointer<Int16>, of lanes: Range<Int>, first: Int, _ steps: RateSteps, into matrix: CodedMatrix
+  ) {
+    let columns = matrix.inputs
+    for row in stride(from: 0, to: min(matrix.outputs - first, lanes.count * lane), by: 32) {
+      steps.rows.withUnsafeBufferPointer {
+        matrix.pack(block: (first + row) / 32, values: values + row * columns, rowSteps: $0.baseAddress! + first + row)
       }
+    }
+  }
+
+  /// int4 where at most one in four inputs of the blocks of a lane has a number too large for it, else int8. A lane in the middle speaks
+  /// for all.
+  private static func chooseFormat(of values: UnsafePointer<Int16>, rows: Int, columns: Int, largest: Int) -> Format {
+    if largest <= 7 { return .int4 }
+    var outliers = 0, inputs = 0
+    for row in stride(from: 0, to: rows, by: 32) {
+      outliers += countOutliers(values + row * columns, rows: min(32, rows - row), inputs: columns, format: .int4)
+      inputs += columns
     }
     return 4 * outliers <= inputs ? .int4 : .int8
   }

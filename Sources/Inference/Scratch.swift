@@ -25,11 +25,12 @@ final class Scratch {
     self.batch = batch
     vocabulary = spec.vocabularySize
     residual = .allocate(capacity: batch * spec.width)
+    let ends = [spec.embedding.shape[1], spec.head.inputs]
     let inputs = widest { max($0.attention.output.inputs, $0.mlp.down.inputs) }
-    activations = Activations(rows: batch, width: max(spec.width, inputs), codings: model.codings)
+    activations = Activations(rows: batch, width: max(spec.width, inputs, ends[0], ends[1]), codings: model.codings)
     let attentionOutputs = widest { $0.attention.query.outputs + $0.attention.key.outputs + $0.attention.value.outputs }
-    let mlpOutputs = widest { $0.mlp.gate.outputs + $0.mlp.up.outputs }
-    outputs = .allocate(capacity: batch * max(spec.width, attentionOutputs, mlpOutputs))
+    let mlpOutputs = widest { $0.mlp.inputs.reduce(0) { $0 + $1.outputs } }
+    outputs = .allocate(capacity: batch * max(spec.width, attentionOutputs, mlpOutputs, ends[1]))
     pieces = 4 * ThreadPool.shared.threads
     attentionBytes = HeadCache.scratchBytes(size: widest { $0.attention.headSize })
     attentionBuffer = .allocate(byteCount: pieces * attentionBytes, alignment: 64)

@@ -89,10 +89,13 @@ extension Transformer {
     let inLayers = layers.flatMap { layer -> [(roles: [TensorRole], projection: Projection)] in
       [
         ([.query, .key, .value], layer.queryKeyValue.projection), ([.attentionOutput], layer.output.projection),
-        ([.gate, .up], layer.gateUp.projection), ([.down], layer.down.projection),
+        (layer.gateUp.projection.matrices.count > 1 ? [.gate, .up] : [.up], layer.gateUp.projection),
+        ([.down], layer.down.projection),
       ]
     }
-    return inLayers + [([.head], head)]
+    let ends: [(roles: [TensorRole], projection: Projection)] =
+      (input.projection.map { [([.projectIn], $0)] } ?? []) + (output.projection.map { [([.projectOut], $0)] } ?? [])
+    return ends + inLayers + [([.head], head)]
   }
 }
 

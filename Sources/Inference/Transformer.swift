@@ -6,9 +6,9 @@ import Tensors
 public final class Transformer: Sendable {
   /// What the layers are.
   public let spec: ModelSpec
-  let embedding: WeightMatrix
+  let input: InputPass
   let layers: [LayerWeights]
-  let finalNorm: [Float]
+  let output: OutputPass
   let head: Projection
 
   /// Reads every tensor.
@@ -19,32 +19,29 @@ public final class Transformer: Sendable {
   ) throws(LMToolError) {
     spec = source.spec
     let loaded = try LoadedTensors(source, arithmetic, progress: progress)
-    embedding = try loaded.matrix(spec.embedding)
-    layers = try spec.layers.map { (layer) throws(LMToolError) in
-      let attention = layer.attention, mlp = layer.mlp
-      // Rounded activations harm attention and the logits most, three quarters of all that they cost SmolLM2's perplexity, and
-      // by the outliers that a norm leaves in them: these inputs keep their peaks.
-      return LayerWeights(
-        attentionNorm: try loaded.vector(layer.attentionNorm.weight),
-        queryKeyValue: try loaded.linear(attention.query, attention.key, attention.value, keepsPeaks: true),
-        output: try loaded.linear(attention.output), mlpNorm: try loaded.vector(layer.mlpNorm.weight),
-        gateUp: try loaded.linear(mlp.gate, mlp.up), down: try loaded.linear(mlp.down))
-    }
-    finalNorm = try loaded.vector(spec.finalNorm.weight)
+    input = InputPass(
+      table: try loaded.matrix(spec.embedding), factor: spec.embeddingScale, projection: try loaded.projection(spec.projectIn),
+      positions: try loaded.matrixIfPresent(spec.positions?.table), offset: spec.positions?.offset ?? 0)
+    layers = try spec.layers.map { (layer) throws(LMToolError) in try LayerWeights(layer, loaded) }
+    output = OutputPass(
+      norm: try loaded.normIfPresent(spec.finalNorm), projection: try loaded.projection(spec.projectOut),
+      bias: try loaded.vectorIfPresent(spec.head.bias), factor: spec.logitScale, cap: spec.logitSoftcap)
     head = Projection([try loaded.matrix(spec.head.weight)], keepsPeaks: true)
   }
 
   /// In how many ways a product may want its activations coded at the same time.
   var codings: Int { (projections + [head]).reduce(1) { max($0, $1.codingCount) } }
 
-  /// Those of the layers.
+  /// Those before the head.
   private var projections: [Projection] {
-    layers.flatMap { [$0.queryKeyValue, $0.output, $0.gateUp, $0.down].map(\.projection) }
+    let ends = [input.projection, output.projection].compactMap { $0 }
+    return ends + layers.flatMap { [$0.queryKeyValue, $0.output, $0.gateUp, $0.down].map(\.projection) }
   }
 
   /// Bytes of weights in memory.
   public var weightBytes: Int {
-    projections.reduce(embedding.bytes + (spec.isTied ? 0 : head.bytes)) { $0 + $1.bytes }
+    let tables = input.table.bytes + (input.positions?.bytes ?? 0) + (spec.isTied ? 0 : head.bytes)
+    return projections.reduce(tables) { $0 + $1.bytes }
   }
 }
 
@@ -63,10 +60,24 @@ struct Linear: Sendable {
 
 /// The weights of one layer.
 struct LayerWeights: Sendable {
-  let attentionNorm: [Float]
+  let norms: BranchNorms
   let queryKeyValue: Linear
+  let queryNorm: HeadNormPass?
+  let keyNorm: HeadNormPass?
   let output: Linear
-  let mlpNorm: [Float]
   let gateUp: Linear
   let down: Linear
+
+  init(_ spec: LayerSpec, _ loaded: LoadedTensors) throws(LMToolError) {
+    let attention = spec.attention
+    norms = try BranchNorms(spec) { (norm) throws(LMToolError) in try loaded.norm(norm) }
+    // Rounded activations harm attention and the logits most, three quarters of all that they cost SmolLM2's perplexity, and
+    // by the outliers that a norm leaves in them: these inputs keep their peaks.
+    queryKeyValue = try loaded.linear([attention.query, attention.key, attention.value], keepsPeaks: true)
+    queryNorm = try loaded.headNorm(attention.queryNorm)
+    keyNorm = try loaded.headNorm(attention.keyNorm)
+    output = try loaded.linear([attention.output])
+    gateUp = try loaded.linear(spec.mlp.inputs)
+    down = try loaded.linear([spec.mlp.down])
+  }
 }

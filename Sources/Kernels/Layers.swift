@@ -36,14 +36,29 @@ public func activate(
   lmk_activate(lmk_activation(function.rawValue), gate, up, count, output)
 }
 
+/// output = x · y, element by element. `output` may be `x`.
+public func multiply(
+  _ x: UnsafePointer<Float>, _ y: UnsafePointer<Float>, count: Int, into output: UnsafeMutablePointer<Float>
+) {
+  lmk_multiply(x, y, count, output)
+}
+
 /// x += y.
 public func add(_ x: UnsafeMutablePointer<Float>, _ y: UnsafePointer<Float>, count: Int) { lmk_add(x, y, count) }
 
-/// Rotates the pairs (i, i + size/2) of each head by the angles with the given cosines and sines (size/2 of each).
+/// x *= factor.
+public func scale(_ x: UnsafeMutablePointer<Float>, by factor: Float, count: Int) { lmk_scale(x, factor, count) }
+
+/// x = cap · tanh(x / cap).
+public func softcap(_ x: UnsafeMutablePointer<Float>, _ cap: Float, count: Int) { lmk_softcap(x, cap, count) }
+
+/// Rotates the pairs (i, i + size/2) of the first `size` elements of each head by the angles with the given cosines and sines (size/2
+/// of each). A head starts `stride` elements after the one before.
 public func rotate(
-  _ x: UnsafeMutablePointer<Float>, heads: Int, size: Int, cosines: UnsafePointer<Float>, sines: UnsafePointer<Float>
+  _ x: UnsafeMutablePointer<Float>, heads: Int, stride: Int, size: Int, cosines: UnsafePointer<Float>,
+  sines: UnsafePointer<Float>
 ) {
-  lmk_rotary(x, heads, size, cosines, sines)
+  lmk_rotary(x, heads, stride, size, cosines, sines)
 }
 
 /// x = softmax(x), in place.

@@ -62,35 +62,44 @@ struct GGUFGridTensor: GridTensorReader {
   }
 }
 
-/// A quantized matrix whose rows are read in another order, or under another name.
-struct ReorderedGridTensor: GridTensorReader {
-  let base: any GridTensorReader
+/// A quantized matrix whose rows lie among those of a stored one.
+struct SlicedGridTensor: GridTensorReader {
+  private let base: any GridTensorReader
+  private let slice: TensorSlice
+  private let floats: SlicedTensor
   let name: String
-  /// Nil leaves the rows as they are.
-  let order: RowOrder?
+  let shape: [Int]
+
+  /// - Precondition: `base` is the stored tensor of `slice`, which is not transposed.
+  init(_ spec: TensorSpec, slice: TensorSlice, base: any GridTensorReader) {
+    self.base = base
+    floats = SlicedTensor(spec, slices: [slice], bases: [base])
+    self.slice = slice
+    name = spec.name
+    shape = spec.shape
+  }
 
   var scheme: GridScheme { base.scheme }
-  var shape: [Int] { base.shape }
   var storage: Storage { base.storage }
-  var storedBytes: Int { base.storedBytes }
+  var storedBytes: Int { base.storedBytes / max(1, base.shape[0]) * shape[0] }
+  private var isWhole: Bool { slice == TensorSlice(slice.name, shape: shape) }
 
   func discard() { base.discard() }
 
   func read(_ range: Range<Int>, into output: UnsafeMutableBufferPointer<Float>) throws(LMToolError) {
-    guard let order else { return try base.read(range, into: output) }
-    try ReorderedTensor(base: base, name: name, order: order).read(range, into: output)
+    try floats.read(range, into: output)
   }
 
   func readGrid() throws(LMToolError) -> GridTensor {
     let grid = try base.readGrid()
-    guard let order else { return grid }
+    if isWhole { return grid }
     let layout = grid.layout
-    func reorder<Element>(_ elements: [Element], _ width: Int) -> [Element] {
+    func select<Element>(_ elements: [Element], _ width: Int) -> [Element] {
       guard !elements.isEmpty else { return [] }
-      return (0..<layout.rows).flatMap { elements[order.source($0) * width..<(order.source($0) + 1) * width] }
+      return (0..<shape[0]).flatMap { elements[slice.storedRow($0) * width..<(slice.storedRow($0) + 1) * width] }
     }
     return try GridTensor(
-      shape: grid.shape, scheme: grid.scheme, codes: reorder(grid.codes, layout.bytesPerRow),
-      scales: reorder(grid.scales, layout.groupsPerRow), minimums: reorder(grid.minimums, layout.groupsPerRow))
+      shape: shape, scheme: grid.scheme, codes: select(grid.codes, layout.bytesPerRow),
+      scales: select(grid.scales, layout.groupsPerRow), minimums: select(grid.minimums, layout.groupsPerRow))
   }
 }

@@ -17,25 +17,26 @@ enum MetaNames {
     tensors["tok_embeddings.weight"] != nil && tensors["layers.0.attention.wq.weight"] != nil
   }
 
-  /// The tensors under the names of `spec`, rows of queries and keys in the order of halves; others keep their names.
-  static func renamed(
-    _ stored: OrderedDictionary<String, any TensorReader>, spec: ModelSpec
-  ) -> OrderedDictionary<String, any TensorReader> {
-    var rest = stored.filter { !derived.contains($0.key) }
-    var tensors: OrderedDictionary<String, any TensorReader> = [:]
-    for needed in spec.tensors {
-      let prefix = needed.layer.map { "layers.\($0)." } ?? ""
-      guard let name = names[needed.role].map({ prefix + $0 + ".weight" }), let tensor = rest.removeValue(forKey: name) else {
-        continue
-      }
-      if let layer = needed.layer, needed.role.isRotated {
-        let order = RowOrder.halfFromInterleaved(headSize: spec.layers[layer].attention.headSize)
-        tensors[needed.name] = ReorderedTensor(base: tensor, name: needed.name, order: order)
-      } else {
-        tensors[needed.name] = RenamedTensor(base: tensor, name: needed.name)
-      }
+  /// The tensors of `spec`, cut from those of Meta's names, and the names of tensors that are left over.
+  ///
+  /// - Throws: `missingInput` (MODEL-3), `badInput` (MODEL-4).
+  static func cut(
+    _ stored: OrderedDictionary<String, any TensorReader>, _ spec: ModelSpec, path: String
+  ) throws(LMToolError) -> (tensors: OrderedDictionary<String, any TensorReader>, unused: [String]) {
+    var checkpoint = CheckpointTensors(stored, path: path)
+    let tensors = try checkpoint.cut(spec) { [slice(of: $0, in: spec)] }
+    let head = names[.head].map { $0 + ".weight" }
+    let unused = checkpoint.unused.filter { !derived.contains($0) && !(spec.isTied && $0 == head) }
+    return (tensors, unused)
+  }
+
+  /// Where a tensor lies: rows of queries and keys are in interleaved rotary order.
+  private static func slice(of tensor: TensorSpec, in spec: ModelSpec) -> TensorSlice {
+    let prefix = tensor.layer.map { "layers.\($0)." } ?? ""
+    var slice = TensorSlice(prefix + (names[tensor.role] ?? tensor.role.rawValue) + ".weight", shape: tensor.shape)
+    if let layer = tensor.layer, tensor.role.isRotated {
+      slice.order = .halfFromInterleaved(headSize: spec.layers[layer].attention.headSize)
     }
-    if spec.isTied { rest["output.weight"] = nil }
-    return tensors.merging(rest) { first, _ in first }
+    return slice
   }
 }

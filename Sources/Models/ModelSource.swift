@@ -13,7 +13,7 @@ public struct ModelSource: Sendable {
   public var spec: ModelSpec
   /// The Hugging Face configuration.
   public var config: JSONValue
-  /// The tensors of `spec`, by their Hugging Face names, in the order of computation.
+  /// The tensors of `spec`, by their names, in the order of computation.
   public var tensors: OrderedDictionary<String, any TensorReader>
   /// Names of tensors in the file that the model does not use.
   public var unused: [String]
@@ -30,29 +30,48 @@ public struct ModelSource: Sendable {
   /// The files that were read, for provenance.
   public var files: [MappedFile]
 
-  /// A model whose tensors are found among `available`; the texts are added afterwards.
+  /// A model whose tensors are found among `available`, under their own names; the texts are added afterwards.
   ///
-  /// - Throws: see `pair`.
+  /// - Parameter unused: names of stored tensors that are left over.
+  /// - Throws: see `pair`; `badInput` (MODEL-7) when a tensor that is left over is of a layer that the model does not have.
   public init(
     path: String, format: String, spec: ModelSpec, config: JSONValue, available: OrderedDictionary<String, any TensorReader>,
-    files: [MappedFile]
+    unused: [String], files: [MappedFile]
   ) throws(LMToolError) {
     self.path = path
     self.format = format
     self.spec = spec
     self.config = config
     self.files = files
+    self.unused = unused
     tensors = try Self.pair(spec, with: available, path: path)
-    let used = Set(spec.tensors.map(\.name))
-    unused = available.keys.filter { !used.contains($0) }
     try Self.checkLayers(of: unused, spec: spec, path: path)
+  }
+
+  /// A model of Hugging Face's: its configuration, and tensors as checkpoints of the family hold them, whatever wraps their names.
+  ///
+  /// - Throws: `missingInput` (MODEL-3), `badInput` (MODEL-1, -2, -4, -6, -7).
+  public init(
+    path: String, format: String, configuration: Configuration, stored: OrderedDictionary<String, any TensorReader>,
+    files: [MappedFile]
+  ) throws(LMToolError) {
+    let configuration = configuration.ofLanguageModel()
+    let spec = try Architectures.spec(of: configuration)
+    let names = StoredNames(stored.keys, embedding: spec.embedding.slices[0].name)
+    var named: OrderedDictionary<String, any TensorReader> = [:]
+    for (name, tensor) in stored { named[names.canonical(name)] = tensor }
+    var checkpoint = CheckpointTensors(named, path: path)
+    let tensors = try checkpoint.cut(spec, slices: \.slices)
+    try self.init(
+      path: path, format: format, spec: spec, config: configuration.json, available: tensors,
+      unused: checkpoint.unused.filter { !StoredNames.isKnown($0, isTied: spec.isTied) }, files: files)
   }
 
   /// Refuses tensors of layers that the configuration does not have (MODEL-7): the two are not of one model.
   private static func checkLayers(of names: [String], spec: ModelSpec, path: String) throws(LMToolError) {
     for name in names {
       let parts = name.split(separator: ".")
-      guard let at = parts.firstIndex(where: { $0 == "layers" || $0 == "blk" }), at + 1 < parts.count else { continue }
+      guard let at = parts.firstIndex(where: { ["layers", "blk", "h"].contains($0) }), at + 1 < parts.count else { continue }
       guard let layer = Int(parts[at + 1]), layer >= spec.layers.count else { continue }
       throw LMToolError(
         .badInput, "it belongs to layer \(layer), but the configuration has \(spec.layers.count) layers", file: path,

@@ -4,7 +4,7 @@ import Tensors
 import Tokenizers
 
 extension ModelSource {
-  /// Opens a GGUF file: its tensors under Hugging Face names, rows of queries and keys back in half order.
+  /// Opens a GGUF file, its tensors cut as the family's mapping says.
   public static func open(gguf path: String) throws(LMToolError) -> ModelSource {
     let file = try GGUFFile(path: path)
     guard let name = file.metadata["general.architecture"]?.string else {
@@ -12,51 +12,23 @@ extension ModelSource {
         .badInput, "the file does not say which architecture it is", file: path, at: .key("general.architecture"), rule: "MODEL-1"
       )
     }
-    let family = try Architectures.named(gguf: name, file: path)
-    let config = try family.configuration(of: file)
-    let spec = try family.spec(of: Configuration(config, file: path))
-    let tensors = renamed(file, spec: spec, family: family)
+    let mapping = try Architectures.mapping(gguf: name, file: path)
+    let config = try mapping.configuration(of: file)
+    let spec = try Architectures.spec(of: Configuration(config, file: path))
+    var stored: OrderedDictionary<String, any TensorReader> = [:]
+    // The rotary divisors are not left over: they are part of the configuration.
+    for (name, tensor) in file.tensors where name != "rope_freqs.weight" { stored[name] = GGUFGridTensor(tensor) ?? tensor }
+    var checkpoint = CheckpointTensors(stored, path: path)
+    let tensors = try checkpoint.cut(spec) { [mapping.slice(of: $0, in: spec)] }
     let text = GGUFText(file)
     var source = try ModelSource(
-      path: path, format: "GGUF v\(file.version)", spec: spec, config: config, available: tensors, files: [file.file])
+      path: path, format: "GGUF v\(file.version)", spec: spec, config: config, available: tensors,
+      unused: checkpoint.unused, files: [file.file])
     source.tokenizer = text.tokenizer
     source.tokenizerProblem = text.problem
     source.chatTemplate = text.chatTemplate
     return source
   }
-
-  private static func renamed(
-    _ file: GGUFFile, spec: ModelSpec, family: any Architecture
-  ) -> OrderedDictionary<String, any TensorReader> {
-    let specs = Dictionary(spec.tensors.map { ($0.ggufName, $0) }, uniquingKeysWith: { first, _ in first })
-    var tensors: OrderedDictionary<String, any TensorReader> = [:]
-    // The rotary divisors are not left over: they are part of the configuration.
-    for (name, tensor) in file.tensors where name != "rope_freqs.weight" {
-      guard let needed = specs[name] else {
-        tensors[name] = tensor
-        continue
-      }
-      var order: RowOrder?
-      if let layer = needed.layer, needed.role.isRotated, family.ggufInterleavesRotary {
-        order = .halfFromInterleaved(headSize: spec.layers[layer].attention.headSize)
-      }
-      tensors[needed.name] = reader(of: tensor, name: needed.name, order: order)
-    }
-    return tensors
-  }
-}
-
-extension ModelSource {
-  private static func reader(of tensor: GGUFTensor, name: String, order: RowOrder?) -> any TensorReader {
-    if let grid = GGUFGridTensor(tensor) { return ReorderedGridTensor(base: grid, name: name, order: order) }
-    guard let order else { return RenamedTensor(base: tensor, name: name) }
-    return ReorderedTensor(base: tensor, name: name, order: order)
-  }
-}
-
-extension TensorRole {
-  /// Whether rotary embedding acts on the outputs of this projection.
-  public var isRotated: Bool { self == .query || self == .key }
 }
 
 /// The tokenizer and chat template inside a GGUF file.

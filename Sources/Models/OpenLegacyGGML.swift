@@ -9,9 +9,10 @@ extension ModelSource {
     let file = try LegacyGGMLFile(path: path)
     let config = try configuration(of: file)
     let spec = try Architectures.spec(of: Configuration(config, file: path))
+    let (tensors, unused) = try MetaNames.cut(file.readers, spec, path: path)
     var source = try ModelSource(
-      path: path, format: "GGML, \(file.version.rawValue)", spec: spec, config: config,
-      available: MetaNames.renamed(file.readers, spec: spec), files: [file.file])
+      path: path, format: "GGML, \(file.version.rawValue)", spec: spec, config: config, available: tensors, unused: unused,
+      files: [file.file])
     do throws(LMToolError) {
       source.tokenizer = try tokenizer(of: file)
     } catch { source.tokenizerProblem = error.within(file: path) }

@@ -15,11 +15,11 @@ extension ModelSource {
     let file = try Llama2cFile(path: path)
     let config = configuration(of: file)
     let spec = try Architectures.spec(of: Configuration(config, file: path))
-    let tensors = MetaNames.renamed(file.tensors, spec: spec)
+    let (tensors, unused) = try MetaNames.cut(file.tensors, spec, path: path)
     let (definition, tokenizerFile, problem) = tokenizerBeside(path, vocabularySize: spec.vocabularySize)
     var source = try ModelSource(
       path: path, format: "llama2.c v\(file.version)", spec: spec, config: config, available: tensors,
-      files: [file.file] + (tokenizerFile.map { [$0] } ?? []))
+      unused: unused, files: [file.file] + (tokenizerFile.map { [$0] } ?? []))
     source.tokenizer = definition
     source.tokenizerProblem = problem
     return source

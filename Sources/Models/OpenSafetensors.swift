@@ -23,47 +23,52 @@ extension ModelSource {
     guard access(configFile, F_OK) == 0 else {
       throw LMToolError(.missingInput, "there is no config.json beside the weights; it says what the model is", file: configFile)
     }
-    var config = try decodeJSON(JSONValue.self, file: try MappedFile(path: configFile))
-    let spec = try Architectures.spec(of: Configuration(config, file: configFile))
+    let config = try decodeJSON(JSONValue.self, file: try MappedFile(path: configFile))
     let foreign: ForeignQuantization?
     let quantization: QuantizationConfig?
     do throws(LMToolError) {
       foreign = try ForeignQuantization(config: config)
       quantization = foreign == nil ? try QuantizationConfig(config: config) : nil
     } catch { throw error.within(file: configFile) }
-    var stored = checkpoint.readers
-    if let foreign {
-      do throws(LMToolError) { stored = try foreign.join(stored, config: config) } catch { throw error.within(file: path) }
-      config = ForeignQuantization.removed(from: config)
+    var source: ModelSource
+    if let quantization {
+      source = try open(
+        checkpoint, Configuration(config, file: configFile), quantization, path: path, format: format + ", quantized")
+    } else if let foreign {
+      let joined: OrderedDictionary<String, any TensorReader>
+      do throws(LMToolError) {
+        joined = try foreign.join(checkpoint.readers, config: config)
+      } catch { throw error.within(file: path) }
+      source = try ModelSource(
+        path: path, format: format + ", quantized",
+        configuration: Configuration(ForeignQuantization.removed(from: config), file: configFile), stored: joined,
+        files: checkpoint.files)
+    } else {
+      source = try ModelSource(
+        path: path, format: format, configuration: Configuration(config, file: configFile), stored: checkpoint.readers,
+        files: checkpoint.files)
     }
-    let tensors = try named(stored, spec: spec, quantization: quantization, path: path)
-    return try assemble(
-      path: path, format: quantization == nil && foreign == nil ? format : format + ", quantized", spec: spec, config: config,
-      available: tensors, files: checkpoint.files)
-  }
-
-  /// A model with the texts that lie beside it.
-  static func assemble(
-    path: String, format: String, spec: ModelSpec, config: JSONValue, available: OrderedDictionary<String, any TensorReader>,
-    files: [MappedFile]
-  ) throws(LMToolError) -> ModelSource {
-    let text = TextFiles(folder: isFolder(path) ? path : parent(of: path), vocabularySize: spec.vocabularySize)
-    var source = try ModelSource(
-      path: path, format: format, spec: spec, config: config, available: available, files: files + text.files)
-    source.tokenizer = text.tokenizer
-    source.tokenizerProblem = text.problem
-    source.chatTemplate = text.chatTemplate
-    source.generation = text.generation
+    source.addTexts(beside: path)
     return source
   }
 
-  /// The file's tensors under canonical names, codes with their scales and minimums joined to matrices.
-  private static func named(
-    _ stored: OrderedDictionary<String, any TensorReader>, spec: ModelSpec, quantization: QuantizationConfig?, path: String
-  ) throws(LMToolError) -> OrderedDictionary<String, any TensorReader> {
-    var tensors: OrderedDictionary<String, any TensorReader> = [:]
-    for (name, tensor) in stored { tensors[canonical(name, known: stored)] = tensor }
-    for (name, scheme) in quantization?.schemes ?? [:] {
+  /// Adds tokenizer, chat template and settings that lie beside the weights.
+  mutating func addTexts(beside path: String) {
+    let text = TextFiles(folder: isFolder(path) ? path : parent(of: path), vocabularySize: spec.vocabularySize)
+    files += text.files
+    tokenizer = text.tokenizer
+    tokenizerProblem = text.problem
+    chatTemplate = text.chatTemplate
+    generation = text.generation
+  }
+
+  /// A directory that lmtool quantized: tensors under their own names, codes with their scales and minimums joined to matrices.
+  private static func open(
+    _ checkpoint: any Checkpoint, _ configuration: Configuration, _ quantization: QuantizationConfig, path: String, format: String
+  ) throws(LMToolError) -> ModelSource {
+    let stored = checkpoint.readers, spec = try Architectures.spec(of: configuration)
+    var tensors = stored
+    for (name, scheme) in quantization.schemes {
       guard let needed = spec.tensors.first(where: { $0.name == name }) else { continue }
       let parts = (QuantizationConfig.codesName(name), QuantizationConfig.scalesName(name), QuantizationConfig.minimumsName(name))
       guard let codes = stored[parts.0] as? PlainTensor, let scales = stored[parts.1] as? PlainTensor else {
@@ -78,13 +83,10 @@ extension ModelSource {
       for part in [parts.0, parts.1, parts.2] { tensors[part] = nil }
       tensors[name] = joined
     }
-    return tensors
-  }
-
-  /// The name with the "model." in front that checkpoints of a bare `LlamaModel` lack.
-  private static func canonical(_ name: String, known: OrderedDictionary<String, any TensorReader>) -> String {
-    let isBare = known["model.embed_tokens.weight"] == nil && known["embed_tokens.weight"] != nil
-    return isBare && !name.hasPrefix("lm_head.") ? "model." + name : name
+    let used = Set(spec.tensors.map(\.name))
+    return try ModelSource(
+      path: path, format: format, spec: spec, config: configuration.json, available: tensors,
+      unused: tensors.keys.filter { !used.contains($0) }, files: checkpoint.files)
   }
 }
 

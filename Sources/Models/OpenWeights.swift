@@ -61,8 +61,10 @@ extension ModelSource {
     let configuration = MetaConfiguration(settings: settings, file: settingsPath, tensors: checkpoint.readers)
     let config = try configuration.json()
     let spec = try Architectures.spec(of: Configuration(config, file: settingsPath))
-    return try assemble(
-      path: path, format: format, spec: spec, config: config, available: MetaNames.renamed(checkpoint.readers, spec: spec),
-      files: checkpoint.files)
+    let (tensors, unused) = try MetaNames.cut(checkpoint.readers, spec, path: path)
+    var source = try ModelSource(
+      path: path, format: format, spec: spec, config: config, available: tensors, unused: unused, files: checkpoint.files)
+    source.addTexts(beside: path)
+    return source
   }
 }

@@ -16,6 +16,8 @@ public struct RateParameters: Sendable, Equatable {
   public let rowSteps: [UInt8]
   /// The step of each column, in eighths of an octave.
   public let columnSteps: [UInt8]
+  /// What makes the steps finer; nil when nothing does.
+  public let fine: RateFineCodes?
   /// What the symbols are modelled by.
   public let contexts: RateContexts
 
@@ -28,9 +30,9 @@ public struct RateParameters: Sendable, Equatable {
   /// Bytes of all lanes.
   public var laneBytes: Int { lengths.reduce(0) { $0 + Int($1) } }
   /// Bytes of the parameters in the blob that they are stored in, unpacked.
-  public var sideBytes: Int { 7 + 4 * lengths.count + 2 * (rows + columns) }
+  public var sideBytes: Int { 7 + 4 * lengths.count + (fine == nil ? 2 : 3) * (rows + columns) }
   /// The steps, multiplied out.
-  public var steps: RateSteps { RateSteps(base: base, rowCodes: rowSteps, columnCodes: columnSteps) }
+  public var steps: RateSteps { RateSteps(base: base, rowCodes: rowSteps, columnCodes: columnSteps, fine: fine) }
 
   var kernel: RateKernel { RateKernel(rowCodes: contexts.rowCodes, columnCodes: contexts.columnCodes) }
 
@@ -42,7 +44,8 @@ public struct RateParameters: Sendable, Equatable {
   /// - Throws: `badInput` when the base or the largest weight is not finite, a number is out of its range, or there are not as many
   ///   lanes and codes as the shape has (RATE-2, RATE-8).
   public init(
-    base: Float, largest: Int, set: Int, lengths: [UInt32], rowSteps: [UInt8], columnSteps: [UInt8], contexts: RateContexts
+    base: Float, largest: Int, set: Int, lengths: [UInt32], rowSteps: [UInt8], columnSteps: [UInt8], fine: RateFineCodes? = nil,
+    contexts: RateContexts
   ) throws(LMToolError) {
     self.base = base
     self.largest = largest
@@ -50,6 +53,7 @@ public struct RateParameters: Sendable, Equatable {
     self.lengths = lengths
     self.rowSteps = rowSteps
     self.columnSteps = columnSteps
+    self.fine = fine
     self.contexts = contexts
     guard
       !rowSteps.isEmpty, !columnSteps.isEmpty, contexts.rowCodes.count == rows, contexts.columnCodes.count == columns,
@@ -61,9 +65,28 @@ public struct RateParameters: Sendable, Equatable {
     guard lengths.allSatisfy({ $0 >= Self.shortestLane }) else {
       throw LMToolError(.badInput, "a lane has fewer than \(Self.shortestLane) bytes", rule: "RATE-8")
     }
-    let row = base * RateSteps.factor(rowSteps.max() ?? 0)
-    guard (Float(largest) * row * RateSteps.factor(columnSteps.max() ?? 0)).isFinite, row.isFinite else {
+    if let fine {
+      guard fine.rows.count == rows, fine.columns.count == columns, (fine.rows + fine.columns).allSatisfy({ $0 < 8 }) else {
+        throw LMToolError(.badInput, "a fine code of a step is above 7", rule: "RATE-8")
+      }
+    }
+    let row = base * RateSteps.factor(rowSteps.max() ?? 0, fine: fine == nil ? 0 : 7)
+    guard (Float(largest) * row * RateSteps.factor(columnSteps.max() ?? 0, fine: fine == nil ? 0 : 7)).isFinite, row.isFinite
+    else {
       throw LMToolError(.badInput, "the step \(base) makes weights that are not finite", rule: "RATE-2")
     }
+  }
+
+  /// The same matrix with other steps, each to a 64th of an octave.
+  ///
+  /// - Throws: `badInput` when weights would not be finite (RATE-2).
+  public func with(_ steps: RateSteps) throws(LMToolError) -> RateParameters {
+    precondition(steps.rows.count == rows && steps.columns.count == columns, "a step for each row and column")
+    let rowCodes = steps.rows.map { RateSteps.codes(nearest: Double($0) / Double(base)) }
+    let columnCodes = steps.columns.map { RateSteps.codes(nearest: Double($0)) }
+    return try RateParameters(
+      base: base, largest: largest, set: set, lengths: lengths, rowSteps: rowCodes.map(\.code),
+      columnSteps: columnCodes.map(\.code), fine: RateFineCodes(rows: rowCodes.map(\.fine), columns: columnCodes.map(\.fine)),
+      contexts: contexts)
   }
 }

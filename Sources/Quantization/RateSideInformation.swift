@@ -30,6 +30,10 @@ public struct RateSideInformation: Sendable, Equatable {
     for shift in [0, 8] { bytes += matrices.map { UInt8(truncatingIfNeeded: $0.largest >> shift) } }
     bytes += matrices.map { UInt8($0.set) }
     for codes in Self.codes { for matrix in matrices { bytes += matrix[keyPath: codes] } }
+    if matrices.contains(where: { $0.fine != nil }) {
+      for matrix in matrices { bytes += matrix.fine?.rows ?? [UInt8](repeating: 0, count: matrix.rows) }
+      for matrix in matrices { bytes += matrix.fine?.columns ?? [UInt8](repeating: 0, count: matrix.columns) }
+    }
     for shift in [0, 8, 16, 24] {
       bytes += matrices.flatMap { $0.lengths.map { UInt8(truncatingIfNeeded: $0 >> UInt32(shift)) } }
     }
@@ -49,10 +53,14 @@ public struct RateSideInformation: Sendable, Equatable {
     let rows = shapes.map { $0[0] }
     let columns = shapes.map { $0[1] }
     let lanes = rows.map { ($0 + RateKernel.laneRows - 1) / RateKernel.laneRows }
-    let expected = 7 * shapes.count + 4 * Self.sum(lanes) + 2 * Self.sum(rows) + 2 * Self.sum(columns)
-    guard rest.count == expected else {
+    let lines = Self.sum(rows) + Self.sum(columns)
+    let expected = 7 * shapes.count + 4 * Self.sum(lanes) + 2 * lines
+    let hasFine = rest.count == expected + lines && lines > 0
+    guard rest.count == expected || hasFine else {
       throw LMToolError(
-        .badInput, "behind the tables are \(rest.count) bytes where the shapes demand \(expected)", rule: "RATE-8")
+        .badInput,
+        "behind the tables are \(rest.count) bytes where the shapes demand \(expected), or \(expected + lines) with fine steps",
+        rule: "RATE-8")
     }
     func take(_ count: Int) -> [UInt8] {
       defer { rest.removeFirst(count) }
@@ -72,6 +80,7 @@ public struct RateSideInformation: Sendable, Equatable {
     let columnSteps = columns.map(take)
     let rowCodes = rows.map(take)
     let columnCodes = columns.map(take)
+    let fineRows = hasFine ? rows.map(take) : [], fineColumns = hasFine ? columns.map(take) : []
     var lengths = integers(Self.sum(lanes), width: 4)[...]
     var matrices: [RateParameters] = []
     for index in shapes.indices {
@@ -79,6 +88,7 @@ public struct RateSideInformation: Sendable, Equatable {
         try RateParameters(
           base: Float(bitPattern: bases[index]), largest: Int(largest[index]), set: Int(sets[index]),
           lengths: Array(lengths.prefix(lanes[index])), rowSteps: rowSteps[index], columnSteps: columnSteps[index],
+          fine: hasFine ? RateFineCodes(rows: fineRows[index], columns: fineColumns[index]) : nil,
           contexts: RateContexts(rowCodes: rowCodes[index], columnCodes: columnCodes[index])))
       lengths = lengths.dropFirst(lanes[index])
     }

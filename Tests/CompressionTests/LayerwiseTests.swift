@@ -30,7 +30,7 @@ struct LayerwiseTests {
   private func pass(
     _ windows: TokenWindows, _ source: ModelSource, _ visitor: Visitor = Visitor(), original: [Float]? = nil
   ) throws -> ResidualPath {
-    let pass = LayerwisePass(source, windows: windows, embedding: try embedding(source), original: original)
+    let pass = try LayerwisePass(source, windows: windows, embedding: try embedding(source), original: original)
     try pass.run(visitor)
     return pass.path
   }
@@ -71,12 +71,14 @@ struct LayerwiseTests {
       runner.attentionInput(h, tokens: 80, into: &x)
       var q = product(layer.attention.query, x), k = product(layer.attention.key, x), o = q
       runner.attention(queries: &q, keys: &k, values: product(layer.attention.value, x), tokens: 80, into: &o)
-      h = zip(h, product(layer.attention.output, o)).map { $0 + $1 }
+      var added = product(layer.attention.output, o)
+      runner.addAttention(&added, to: &h, tokens: 80)
       runner.mlpInput(h, tokens: 80, into: &x)
-      let g = product(layer.mlp.gate, x)
+      let g = product(try #require(layer.mlp.gate), x)
       var y = g
       runner.mlpChannels(gate: g, up: product(layer.mlp.up, x), tokens: 80, into: &y)
-      h = zip(h, product(layer.mlp.down, y)).map { $0 + $1 }
+      added = product(layer.mlp.down, y)
+      runner.addMLP(&added, to: &h, tokens: 80)
     }
     let path = try pass(windows, source)
     #expect(h.indices.allSatisfy { h[$0] == path.residual[$0] })
@@ -145,12 +147,9 @@ func storyWindows(_ count: Int, length: Int) throws -> TokenWindows {
 
 /// The logits of some rows of a residual stream after the last layer.
 func residualLogits(_ source: ModelSource, _ residual: UnsafePointer<Float>, _ rows: Range<Int>) throws -> [Float] {
-  let spec = source.spec, width = spec.width
-  let norm = FinalNorm(spec.finalNorm, weight: try LayerMatrices.floats(spec.finalNorm.weight, of: source))
-  let head = try LayerMatrices.floats(spec.head.weight, of: source)
-  var x = [Float](repeating: .nan, count: rows.count * width)
-  norm.apply(residual + rows.lowerBound * width, tokens: rows.count, into: &x)
+  let spec = source.spec
+  let head = try HeadRunner(source, embedding: try LayerMatrices.floats(spec.embedding, of: source))
   var logits = [Float](repeating: .nan, count: rows.count * spec.vocabularySize)
-  product(head, outputs: spec.vocabularySize, inputs: width, x, tokens: rows.count, into: &logits)
+  head.logits(residual + rows.lowerBound * spec.width, tokens: rows.count, into: &logits)
   return logits
 }

@@ -103,9 +103,13 @@ struct QuantizingTests {
 
 /// Patterns of `--keep`: the name as a whole, `*` for any run of characters.
 struct KeepPatternTests {
-  private func keeps(_ name: String, _ pattern: String) -> Bool {
-    let recipe = QuantizationRecipe(scheme: GridScheme(name: "int8-row")!, embeddingScheme: nil, keep: [pattern])
-    return recipe.scheme(of: TensorSpec(name: name, role: .up, layer: 0, shape: [2, 2])) == nil
+  private func keeps(_ name: String, _ pattern: String) -> Bool { QuantizationRecipe.matches(name, pattern: pattern) }
+
+  @Test func aNameThatMatchesIsKept() {
+    let tensor = TensorSpec(.up, layer: 0, shape: [2, 2]), int8 = GridScheme(name: "int8-row")!
+    for (pattern, scheme) in [("*up_proj*", nil), ("*down_proj*", int8)] {
+      #expect(QuantizationRecipe(scheme: int8, embeddingScheme: nil, keep: [pattern]).scheme(of: tensor) == scheme)
+    }
   }
 
   @Test(

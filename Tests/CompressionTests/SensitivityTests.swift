@@ -45,7 +45,7 @@ struct SensitivityTests {
   /// What the last matrix adds to the residual stream goes through the head alone: other noise, put there by hand, costs as much.
   @Test func theLastMatrixIsAsSensitiveAsTheResidualStream() throws {
     let source = try ModelSource.open(stories), windows = try storyWindows(4, length: 64)
-    let pass = LayerwisePass(source, windows: windows, embedding: try LayerMatrices.floats(source.spec.embedding, of: source))
+    let pass = try LayerwisePass(source, windows: windows, embedding: try LayerMatrices.floats(source.spec.embedding, of: source))
     try pass.run(Bystander())
     let intact = Array(UnsafeBufferPointer(start: pass.path.residual, count: 256 * 64)), variance = 1e-3
     var noise = Noise(77)

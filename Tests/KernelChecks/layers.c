@@ -52,14 +52,14 @@ void check_divergence(void) {
 void check_rotary(void) {
   static const size_t sizes[] = {2, 10, 32, 64, 80, 128};
   for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
-    const size_t heads = 3, count = heads * sizes[s], bytes = count * sizeof(float);
+    const size_t heads = 3, stride = sizes[s] + s, count = heads * stride, bytes = count * sizeof(float);
     float *x = noise_floats(count, 2), *cosines = noise_floats(sizes[s] / 2, 1), *sines = noise_floats(sizes[s] / 2, 1);
     float *expected = copy_of(x, bytes);
-    lmk_ref_rotary(expected, heads, sizes[s], cosines, sines);
+    lmk_ref_rotary(expected, heads, stride, sizes[s], cosines, sines);
     FOR_EACH_ISA {
       float *y = copy_of(x, bytes);
-      lmk_rotary(y, heads, sizes[s], cosines, sines);
-      expect_same(expected, y, bytes, "%zu heads of %zu", heads, sizes[s]);
+      lmk_rotary(y, heads, stride, sizes[s], cosines, sines);
+      expect_same(expected, y, bytes, "%zu of %zu elements of %zu heads", sizes[s], stride, heads);
       free(y);
     }
     free(x), free(cosines), free(sines), free(expected);
@@ -92,5 +92,23 @@ void check_multiply(void) {
       free(products);
     }
     free(x), free(y), free(expected);
+  }
+}
+
+void check_scale(void) {
+  FOR_EACH_COUNT {
+    const size_t bytes = count * sizeof(float);
+    float *x = noise_floats(count, 2), *scaled = copy_of(x, bytes), *capped = copy_of(x, bytes);
+    lmk_ref_scale(scaled, 0.3f, count);
+    lmk_ref_softcap(capped, 0.7f, count);
+    FOR_EACH_ISA {
+      float *y = copy_of(x, bytes), *z = copy_of(x, bytes);
+      lmk_scale(y, 0.3f, count);
+      lmk_softcap(z, 0.7f, count);
+      expect_same(scaled, y, bytes, "%zu elements scaled", count);
+      expect_same(capped, z, bytes, "%zu elements capped", count);
+      free(y), free(z);
+    }
+    free(x), free(scaled), free(capped);
   }
 }

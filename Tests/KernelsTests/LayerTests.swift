@@ -113,23 +113,43 @@ import Testing
     }
   }
 
-  @Test(arguments: [(1, 2), (3, 8), (9, 64), (2, 80)]) func rotationsAreExact(heads: Int, size: Int) {
+  @Test(arguments: [(1, 2, 2), (3, 8, 8), (9, 64, 64), (2, 80, 80), (3, 80, 32), (2, 6, 2)])
+  func rotationsAreExact(heads: Int, stride: Int, size: Int) {
     var noise = Noise(UInt64(heads * size))
-    let x = noise.floats(heads * size), angles = noise.floats(size / 2).map { $0 * 7 }
+    let x = noise.floats(heads * stride), angles = noise.floats(size / 2).map { $0 * 7 }
     let cosines = angles.map { Float(cos(Double($0))) }, sines = angles.map { Float(sin(Double($0))) }
     let result = agreed("rotary \(heads)x\(size)") {
       var y = x
-      rotate(&y, heads: heads, size: size, cosines: cosines, sines: sines)
+      rotate(&y, heads: heads, stride: stride, size: size, cosines: cosines, sines: sines)
       return y
     }
     for head in 0..<heads {
       for index in 0..<size / 2 {
-        let low = head * size + index, high = low + size / 2
+        let low = head * stride + index, high = low + size / 2
         let (a, b) = (Double(x[low]), Double(x[high])), (c, s) = (Double(cosines[index]), Double(sines[index]))
         #expect(abs(Double(result[low]) - (a * c - b * s)) < 3e-7)
         #expect(abs(Double(result[high]) - (b * c + a * s)) < 3e-7)
       }
+      let rest = head * stride + size..<(head + 1) * stride
+      #expect(result[rest] == x[rest], "elements that are not rotated stay")
     }
+  }
+
+  @Test(arguments: [1, 15, 16, 100]) func scalesAndSoftcapsAreExact(count: Int) {
+    var noise = Noise(UInt64(count))
+    let x = noise.floats(count).map { $0 * 100 }
+    let scaled = agreed("scale \(count)") {
+      var y = x
+      scale(&y, by: 0.37, count: count)
+      return y
+    }
+    #expect(scaled == x.map { $0 * 0.37 })
+    let capped = agreed("softcap \(count)") {
+      var y = x
+      softcap(&y, 30, count: count)
+      return y
+    }
+    for (value, result) in zip(x, capped) { #expect(abs(Double(result) - 30 * tanh(Double(value) / 30)) < 1e-5) }
   }
 
   @Test(arguments: [1, 15, 100]) func sumsAreExact(count: Int) {

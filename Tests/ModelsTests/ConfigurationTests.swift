@@ -42,7 +42,7 @@ struct ConfigurationTests {
     #expect(attention.rotary == RotarySpec(base: 10000))
     #expect(attention.window == nil && attention.query.bias == nil)
     #expect(spec.contextLength == 2048)
-    #expect(spec.finalNorm.epsilon == 1e-6)
+    #expect(spec.finalNorm?.epsilon == 1e-6)
     #expect(!spec.isTied)
   }
 

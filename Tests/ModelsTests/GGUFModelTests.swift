@@ -14,9 +14,9 @@ struct GGUFModelTests {
     tensors editTensors: (inout [GGUFTensorEntry]) -> Void = { _ in }
   ) throws -> ModelSource {
     let spec = try spec(changes)
-    let family = try Architectures.named(gguf: "llama", file: "test")
+    let mapping = try Architectures.mapping(gguf: "llama", file: "test")
     var metadata: OrderedDictionary<String, GGUFValue> = ["general.architecture": .string("llama")]
-    for (key, value) in family.ggufMetadata(of: spec) { metadata[key] = value }
+    for (key, value) in mapping.metadata(of: spec) { metadata[key] = value }
     edit(&metadata)
     var entries = spec.tensors.map { GGUFTensorEntry(name: $0.ggufName, shape: $0.shape, type: .f32) }
     if let divisors { entries.append(GGUFTensorEntry(name: "rope_freqs.weight", shape: [divisors.count], type: .f32)) }
@@ -56,7 +56,7 @@ struct GGUFModelTests {
       "head_dim": .int(64), "rope_theta": .double(500_000), "rope_scaling": llama3(factor: factor),
     ]
     let expected = try spec(changes)
-    let divisors = try #require(expected.layers[0].attention.rotary.divisors(headSize: 64))
+    let divisors = try #require(expected.layers[0].attention.rotary?.divisors(headSize: 64))
     let source = try open(changes, divisors: divisors)
     #expect(source.spec == expected)
     #expect(source.unused == [], "the divisors are part of the configuration")
@@ -105,7 +105,7 @@ struct GGUFModelTests {
     let none = expectFailure(.badInput) { _ = try open(tensors: { $0.removeAll { $0.name == "token_embd.weight" } }) }
     #expect(none?.place == .key("token_embd.weight"))
     let missing = expectFailure(.missingInput) { _ = try open(tensors: { $0.removeAll { $0.name == "blk.0.ffn_up.weight" } }) }
-    #expect(missing?.place == .tensor("model.layers.0.mlp.up_proj.weight"))
+    #expect(missing?.place == .tensor("blk.0.ffn_up.weight"))
     #expect(missing?.rule == "MODEL-3")
     let wide = expectFailure(.badInput) { _ = try open(metadata: { $0["llama.feed_forward_length"] = .uint32(13) }) }
     #expect(wide?.rule == "MODEL-4")

@@ -22,7 +22,7 @@ struct SafetensorsModelTests {
     #expect(Array(source.tensors.keys) == source.spec.tensors.map(\.name))
     #expect(source.unused == [])
     #expect(source.parameterCount == source.spec.tensors.reduce(0) { $0 + (elementCount($1.shape) ?? 0) })
-    #expect(try source.tensor(source.spec.finalNorm.weight).readAll() == [0, 1, 2, 3, 4, 5, 6, 7])
+    #expect(try source.tensor(#require(source.spec.finalNorm).weight).readAll() == [0, 1, 2, 3, 4, 5, 6, 7])
     let one = try ModelSource.open(safetensors: folder.path + "/model.safetensors")
     #expect(one.spec == source.spec)
   }
@@ -77,6 +77,26 @@ struct SafetensorsModelTests {
     #expect(error?.place == .tensor("lm_head.weight"))
   }
 
+  /// MODEL-9.
+  @Test(arguments: ["module.", "language_model.", "base.actor."]) func wrappersOfNamesAreUnderstood(prefix: String) throws {
+    let (source, _) = try open { entries in
+      for index in entries.indices { entries[index].name = prefix + entries[index].name }
+      entries.append(SafetensorsEntry(name: prefix + "other.weight", dtype: .f32, shape: [1]))
+    }
+    #expect(Array(source.tensors.keys) == source.spec.tensors.map(\.name))
+    #expect(source.unused == ["other.weight"])
+  }
+
+  /// MODEL-11: the language model of a multimodal one.
+  @Test func theLanguageModelOfAMultimodalOneIsOpened() throws {
+    let file = try MappedFile(path: Fixtures.path("families/gemma3/config.json"))
+    #expect(try decodeJSON(JSONValue.self, file: file)["model_type"] == .string("gemma3"))
+    let source = try ModelSource.open(safetensors: Fixtures.path("families/gemma3"))
+    #expect(source.config["model_type"] == .string("gemma3_text") && source.config["vision_config"] == nil)
+    #expect(source.config["architectures"] == .array([.string("Gemma3ForCausalLM")]))
+  }
+
+  /// MODEL-9.
   @Test func namesOfTheBareModelAreUnderstood() throws {
     let (source, _) = try open { entries in
       for index in entries.indices where entries[index].name.hasPrefix("model.") { entries[index].name.removeFirst(6) }
@@ -85,8 +105,15 @@ struct SafetensorsModelTests {
   }
 
   @Test func tensorsThatAreNotUsedAreListed() throws {
-    let (source, _) = try open { $0.append(SafetensorsEntry(name: "rotary_emb.inv_freq", dtype: .f32, shape: [4])) }
-    #expect(source.unused == ["rotary_emb.inv_freq"])
+    let (source, _) = try open { $0.append(SafetensorsEntry(name: "value_head.weight", dtype: .f32, shape: [4])) }
+    #expect(source.unused == ["value_head.weight"])
+  }
+
+  /// MODEL-10.
+  @Test(arguments: ["model.layers.0.self_attn.rotary_emb.inv_freq", "rope.freqs", "model.layers.0.attn.bias"])
+  func buffersAreKnownAndLeftOut(name: String) throws {
+    let (source, _) = try open { $0.append(SafetensorsEntry(name: name, dtype: .f32, shape: [4])) }
+    #expect(source.unused.isEmpty)
   }
 
   @Test func aDirectoryWithoutConfigurationIsNoModel() throws {

@@ -11,3 +11,7 @@ typedef enum {
 
 // output[i] = f(gate[i]) * up[i]. `output` may be `gate`.
 void lmk_activate(lmk_activation function, const float *gate, const float *up, size_t count, float *output);
+
+// The way back: `gradient` is that of the output; gate and up, which held what went in, become their own gradients. `up` may
+// be NULL, and `gradient` neither of them.
+void lmk_activate_gradient(lmk_activation function, float *gate, float *up, const float *gradient, size_t count);

@@ -23,12 +23,18 @@ size_t lmk_argmax(const float *x, size_t count);
 // The index of the first element that is NaN or larger than `limit` in magnitude; count when there is none.
 size_t lmk_first_beyond(const float *x, size_t count, float limit);
 
-// Rotates the pairs (i, i + half) of each of `heads` heads of `size` elements by angles with the given cosines and sines
-// (size / 2 of each), in place: rotary position embedding in the "half" order of Hugging Face.
-void lmk_rotary(float *x, size_t heads, size_t size, const float *cosines, const float *sines);
+// Rotates the pairs (i, i + size / 2) of the first `size` elements of each of `heads` heads of `stride` elements by angles with the
+// given cosines and sines (size / 2 of each), in place: rotary position embedding in the "half" order of Hugging Face.
+void lmk_rotary(float *x, size_t heads, size_t stride, size_t size, const float *cosines, const float *sines);
 
 // output = x * y, element by element. `output` may be x.
 void lmk_multiply(const float *x, const float *y, size_t count, float *output);
 
 // x += y.
 void lmk_add(float *x, const float *y, size_t count);
+
+// x *= factor.
+void lmk_scale(float *x, float factor, size_t count);
+
+// x = cap * tanh(x / cap).
+void lmk_softcap(float *x, float cap, size_t count);

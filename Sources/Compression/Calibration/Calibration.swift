@@ -14,7 +14,7 @@ public struct Calibration: Sendable {
   let sensitivities: Sensitivities
   /// The variance that quantization at about 2.4 bits a weight adds to each output of a matrix, by tensor name.
   let noise: [String: Double]
-  /// E[x xᵀ] [width, width] of what enters the head.
+  /// E[x xᵀ] of what enters the head.
   let headMoment: [Float]
   /// Σ λ squared, divided by Σ λ², of the second moment of each group: in how many directions its inputs lie. In the order of computation.
   let effectiveRanks: [Double]
@@ -42,7 +42,7 @@ public struct Calibration: Sendable {
     }
     let collector = MomentCollector(source, writer: writer)
     let (warnings, headMoment) = try run(source, text, collector, progress: progress)
-    try writer?.write(headMoment, size: source.spec.width)
+    try writer?.write(headMoment, size: source.spec.head.inputs)
     let sample = text.windows.sample(Self.probeWindows, length: Self.probeTokens)
     let measured = try SensitivityProbe(source, windows: sample).measure(variances: collector.variances, progress: progress)
     let sensitivities = measured.rounded, noise = collector.variances.mapValues { Double(Float($0)) }
@@ -61,7 +61,7 @@ public struct Calibration: Sendable {
     _ source: ModelSource, _ text: CalibrationText, _ collector: MomentCollector, progress: ProgressConsumer?
   ) throws(LMToolError) -> (warnings: [String], headMoment: [Float]) {
     let embedding = try LayerMatrices.floats(source.spec.embedding, of: source)
-    let pass = LayerwisePass(source, windows: text.windows, embedding: embedding)
+    let pass = try LayerwisePass(source, windows: text.windows, embedding: embedding)
     try pass.run(collector, progress: progress)
     return (
       try TextLikelihood(source, embedding: embedding).warnings(for: text, after: pass.path),

@@ -32,7 +32,7 @@ enum CalibrationLayout {
       SafetensorsEntry(name: moment($0), dtype: .f32, shape: [$0.inputs * ($0.inputs + 1) / 2])
     }
     return [SafetensorsEntry(name: tokens, dtype: .i32, shape: [windows, length])] + moments + [
-      SafetensorsEntry(name: head, dtype: .f32, shape: [spec.width * (spec.width + 1) / 2]),
+      SafetensorsEntry(name: head, dtype: .f32, shape: [spec.head.inputs * (spec.head.inputs + 1) / 2]),
       SafetensorsEntry(name: ranks, dtype: .f32, shape: [groups.count]),
       SafetensorsEntry(name: noise, dtype: .f32, shape: [matrices(of: spec).count]),
       SafetensorsEntry(name: matrices, dtype: .f32, shape: [matrices(of: spec).count]),

@@ -16,7 +16,7 @@ extension Calibration {
     windows = try tensors.windows()
     sensitivities = try tensors.sensitivities()
     noise = try tensors.noise()
-    headMoment = try stored.read(CalibrationLayout.head, size: source.spec.width)
+    headMoment = try stored.read(CalibrationLayout.head, size: source.spec.head.inputs)
     effectiveRanks = try tensors.floats(CalibrationLayout.ranks).map(Double.init)
     moments = stored
     for group in CalibrationLayout.groups(of: source.spec) { _ = try stored.read(group) }

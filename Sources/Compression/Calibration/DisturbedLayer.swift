@@ -1,5 +1,4 @@
 import Inference
-import Kernels
 import Models
 
 /// A layer that can be run with noise on the outputs of one of its matrices.
@@ -23,7 +22,10 @@ final class DisturbedLayer {
       if disturbed?.weight.name == linear.weight.name { SensitivityProbe.disturb(&y, variance: variance, seed: seed) }
       return y
     }
-    func addToResidual(_ y: [Float]) { residual.withUnsafeMutableBufferPointer { add($0.baseAddress!, y, count: y.count) } }
+    func add(_ y: [Float], _ body: (UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>) -> Void) {
+      var y = y
+      residual.withUnsafeMutableBufferPointer { h in y.withUnsafeMutableBufferPointer { body($0.baseAddress!, h.baseAddress!) } }
+    }
 
     var x = [Float](repeating: 0, count: residual.count)
     x.withUnsafeMutableBufferPointer { runner.attentionInput(residual, tokens: tokens, into: $0.baseAddress!) }
@@ -31,13 +33,16 @@ final class DisturbedLayer {
     let values = apply(attention.value, x)
     var heads = [Float](repeating: 0, count: queries.count)
     runner.attention(queries: &queries, keys: &keys, values: values, tokens: tokens, into: &heads)
-    addToResidual(apply(attention.output, heads))
+    let attended = apply(attention.output, heads)
+    func addAttention() { add(attended) { runner.addAttention($0, to: $1, tokens: tokens) } }
+    if !runner.isParallel { addAttention() }
     x.withUnsafeMutableBufferPointer { runner.mlpInput(residual, tokens: tokens, into: $0.baseAddress!) }
-    var channels = apply(mlp.gate, x)
-    let up = apply(mlp.up, x)
+    if runner.isParallel { addAttention() }
+    let gate = mlp.gate.map { apply($0, x) }
+    var channels = apply(mlp.up, x)
     channels.withUnsafeMutableBufferPointer {
-      runner.mlpChannels(gate: $0.baseAddress!, up: up, tokens: tokens, into: $0.baseAddress!)
+      runner.mlpChannels(gate: gate, up: $0.baseAddress!, tokens: tokens, into: $0.baseAddress!)
     }
-    addToResidual(apply(mlp.down, channels))
+    add(apply(mlp.down, channels)) { runner.addMLP($0, to: $1, tokens: tokens) }
   }
 }

@@ -29,7 +29,7 @@ package struct MatrixGroup: Sendable {
     return [
       MatrixGroup(layer: layer, kind: .attentionInput, linears: [attention.query, attention.key, attention.value]),
       MatrixGroup(layer: layer, kind: .attentionOutput, linears: [attention.output]),
-      MatrixGroup(layer: layer, kind: .mlpInput, linears: [mlp.gate, mlp.up]),
+      MatrixGroup(layer: layer, kind: .mlpInput, linears: mlp.inputs),
       MatrixGroup(layer: layer, kind: .mlpChannels, linears: [mlp.down]),
     ]
   }
@@ -55,14 +55,19 @@ package final class LayerwisePass {
   private let batch: Int
 
   /// A pass that begins with the embedding [vocabulary, width], and beside it with that of the original where there is one.
-  package init(_ source: ModelSource, windows: TokenWindows, embedding: [Float], original: [Float]? = nil) {
+  ///
+  /// - Throws: `badInput` when learned positions cannot be read.
+  package init(
+    _ source: ModelSource, windows: TokenWindows, embedding: [Float], original: [Float]? = nil
+  ) throws(LMToolError) {
+    let input = try EmbeddingRunner(source)
     self.source = source
     self.windows = windows
     path = ResidualPath(source.spec, windows: windows)
-    path.embed(windows.tokens, embedding)
+    path.embed(windows.tokens, embedding, input)
     self.original = original.map { embedding in
       let path = ResidualPath(source.spec, windows: windows)
-      path.embed(windows.tokens, embedding)
+      path.embed(windows.tokens, embedding, input)
       return path
     }
     batch = ResidualPath.batch(window: windows.length)
@@ -85,12 +90,18 @@ package final class LayerwisePass {
     try visit(groups[0], visitor, &matrices) { path, _, batch in path.attentionInput(layer, batch) }
     try visit(groups[1], visitor, &matrices, isKept: true, intact) { path, matrices, batch in path.attend(layer, matrices, batch)
     }
-    addOutput(spec.attention.output, matrices, intact)
+    forEachBatch { batch in
+      path.addAttention(layer, matrices, batch)
+      original?.addAttention(layer, intact, batch)
+    }
     try visit(groups[2], visitor, &matrices) { path, _, batch in path.mlpInput(layer, batch) }
     try visit(groups[3], visitor, &matrices, isKept: true, intact) { path, matrices, batch in
       path.activate(layer, matrices, batch)
     }
-    addOutput(spec.mlp.down, matrices, intact)
+    forEachBatch { batch in
+      path.addMLP(layer, matrices, batch)
+      original?.addMLP(layer, intact, batch)
+    }
   }
 
   /// Computes the inputs of a group, in batches, and hands their moments over. What `isKept` is computed for all tokens in any case, as the
@@ -108,13 +119,6 @@ package final class LayerwisePass {
       }
     }
     try visitor.visit(group, moments: moments, matrices: &matrices)
-  }
-
-  private func addOutput(_ linear: LinearSpec, _ matrices: LayerMatrices, _ intact: LayerMatrices) {
-    forEachBatch { batch in
-      path.addOutput(linear, matrices, batch)
-      original?.addOutput(linear, intact, batch)
-    }
   }
 
   private func forEachBatch(_ body: (Range<Int>) -> Void) {

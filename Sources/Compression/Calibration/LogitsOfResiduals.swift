@@ -58,22 +58,20 @@ struct LogitRows {
 /// Turns residual streams into logits: final norm, then head.
 struct LogitsOfResiduals {
   private let spec: ModelSpec
-  private let head: [Float]
-  private let norm: FinalNorm
+  private let head: HeadRunner
 
-  init(_ spec: ModelSpec, head: [Float], norm: [Float]) {
+  init(_ spec: ModelSpec, head: HeadRunner) {
     self.spec = spec
     self.head = head
-    self.norm = FinalNorm(spec.finalNorm, weight: norm)
   }
 
   /// The logits of `rows` of residual [tokens, width].
   func compute(_ residual: [Float], rows: Range<Int>) -> LogitRows {
     let width = spec.width, vocabulary = spec.vocabularySize, count = rows.count
-    var x = [Float](repeating: 0, count: count * width)
-    residual.withUnsafeBufferPointer { norm.apply($0.baseAddress! + rows.lowerBound * width, tokens: count, into: &x) }
     let logits = [Float](unsafeUninitializedCapacity: count * vocabulary) { logits, initialized in
-      product(head, outputs: vocabulary, inputs: width, x, tokens: count, into: logits.baseAddress!)
+      residual.withUnsafeBufferPointer {
+        head.logits($0.baseAddress! + rows.lowerBound * width, tokens: count, into: logits.baseAddress!)
+      }
       initialized = count * vocabulary
     }
     return LogitRows(logits, rows: count)

@@ -11,7 +11,10 @@ package final class ResidualPath {
   /// [tokens, inputs] of the matrix that comes next, which are kept for all tokens: outputs of attention, or channels of the MLP.
   let channels: UnsafeMutablePointer<Float>
   private let width: Int
+  private let window: Int
   private let scratch: [UnsafeMutablePointer<Float>]
+  /// [tokens, width]: what attention will add, where the MLP reads the stream before that.
+  private let deferred: UnsafeMutablePointer<Float>?
 
   /// Tokens that pass through a matrix together, at least one window.
   static func batch(window: Int) -> Int { max(1, 2048 / window) * window }
@@ -20,29 +23,27 @@ package final class ResidualPath {
   init(_ spec: ModelSpec, windows: TokenWindows) {
     tokens = windows.tokens.count
     width = spec.width
+    window = windows.length
     func widest(_ size: (LayerSpec) -> Int) -> Int { spec.layers.map(size).max() ?? 1 }
     residual = .allocate(capacity: max(1, tokens * width))
     channels = .allocate(capacity: max(1, tokens * widest { max($0.attention.output.inputs, $0.mlp.down.inputs) }))
     let rows = min(tokens, Self.batch(window: windows.length))
-    let outputs = max(width, widest { max($0.attention.query.outputs, $0.mlp.gate.outputs) })
+    let outputs = max(width, widest { max($0.attention.query.outputs, $0.mlp.up.outputs) })
     scratch = (0..<4).map { _ in .allocate(capacity: max(1, rows * outputs)) }
+    let isParallel = spec.layers.contains { $0.arrangement == .parallel || $0.arrangement == .parallelShared }
+    deferred = isParallel ? .allocate(capacity: max(1, tokens * width)) : nil
   }
 
   deinit {
     residual.deallocate()
     channels.deallocate()
+    deferred?.deallocate()
     for buffer in scratch { buffer.deallocate() }
   }
 
-  /// Fills the residual stream with the embeddings [vocabulary, width] of the tokens.
-  func embed(_ ids: [Int32], _ embedding: [Float]) {
-    nonisolated(unsafe) let residual = residual
-    let width = self.width
-    embedding.withUnsafeBufferPointer { rows in
-      ThreadPool.shared.forEach(ids.count) { index in
-        (residual + index * width).update(from: rows.baseAddress! + Int(ids[index]) * width, count: width)
-      }
-    }
+  /// Fills the residual stream with the tokens' rows of an embedding.
+  func embed(_ ids: [Int32], _ table: [Float], _ input: EmbeddingRunner) {
+    input.run(ids, table: table, window: window, into: residual)
   }
 
   /// What enters queries, keys and values, for a batch of tokens; overwritten by the next step.
@@ -72,17 +73,27 @@ package final class ResidualPath {
   /// The MLP of a batch, from its input on, into the channels; returns what enters the down matrix.
   func activate(_ layer: LayerRunner, _ matrices: LayerMatrices, _ batch: Range<Int>) -> UnsafePointer<Float> {
     let mlp = layer.spec.mlp, x = mlpInput(layer, batch)
-    matrices.multiply(mlp.gate, x, tokens: batch.count, into: scratch[1])
+    if let gate = mlp.gate { matrices.multiply(gate, x, tokens: batch.count, into: scratch[1]) }
     matrices.multiply(mlp.up, x, tokens: batch.count, into: scratch[2])
     let output = channels + batch.lowerBound * mlp.down.inputs
-    layer.mlpChannels(gate: scratch[1], up: scratch[2], tokens: batch.count, into: output)
+    layer.mlpChannels(
+      gate: mlp.gate == nil ? nil : UnsafePointer(scratch[1]), up: scratch[2], tokens: batch.count, into: output)
     return UnsafePointer(output)
   }
 
-  /// Adds `linear` of the channels of a batch to the residual stream.
-  func addOutput(_ linear: LinearSpec, _ matrices: LayerMatrices, _ batch: Range<Int>) {
-    let x = channels + batch.lowerBound * linear.inputs
-    matrices.multiply(linear, x, tokens: batch.count, into: scratch[0])
-    add(residual + batch.lowerBound * width, scratch[0], count: batch.count * width)
+  /// The output matrix of attention of the channels of a batch, added to the residual stream, or kept until the MLP has read it.
+  func addAttention(_ layer: LayerRunner, _ matrices: LayerMatrices, _ batch: Range<Int>) {
+    let linear = layer.spec.attention.output, start = batch.lowerBound * width
+    let y = layer.isParallel ? deferred.map { $0 + start } ?? scratch[0] : scratch[0]
+    matrices.multiply(linear, channels + batch.lowerBound * linear.inputs, tokens: batch.count, into: y)
+    if !layer.isParallel { layer.addAttention(y, to: residual + start, tokens: batch.count) }
+  }
+
+  /// The down matrix of the channels of a batch, added to the residual stream, after what was kept of attention.
+  func addMLP(_ layer: LayerRunner, _ matrices: LayerMatrices, _ batch: Range<Int>) {
+    let linear = layer.spec.mlp.down, start = batch.lowerBound * width
+    matrices.multiply(linear, channels + batch.lowerBound * linear.inputs, tokens: batch.count, into: scratch[0])
+    if layer.isParallel, let deferred { layer.addAttention(deferred + start, to: residual + start, tokens: batch.count) }
+    layer.addMLP(scratch[0], to: residual + start, tokens: batch.count)
   }
 }

@@ -48,8 +48,9 @@ package final class SensitivityProbe {
     self.windows = windows
     width = source.spec.width
     embedding = try LayerMatrices.floats(source.spec.embedding, of: source)
-    let width = self.width, embedding = self.embedding
-    intact = windows.tokens.flatMap { embedding[Int($0) * width..<Int($0) * width + width] }
+    var rows = [Float](repeating: 0, count: windows.tokens.count * width)
+    try EmbeddingRunner(source).run(windows.tokens, table: embedding, window: windows.length, into: &rows)
+    intact = rows
     let square = intact.reduce(0.0) { $0 + Double($1) * Double($1) } / Double(max(1, intact.count))
     let variance = max(square, 1e-30) * Self.embeddingNoise
     var disturbed = intact
@@ -88,9 +89,7 @@ package final class SensitivityProbe {
   /// Compares the logits of every copy with those of the intact stream.
   private func compare() throws(LMToolError) -> Sensitivities {
     let spec = source.spec, vocabulary = spec.vocabularySize
-    let head = spec.isTied ? embedding : try LayerMatrices.floats(spec.head.weight, of: source)
-    let norm = try LayerMatrices.floats(spec.finalNorm.weight, of: source)
-    let logits = LogitsOfResiduals(spec, head: head, norm: norm)
+    let logits = LogitsOfResiduals(spec, head: try HeadRunner(source, embedding: embedding))
     var divergences = [Double](repeating: 0, count: copies.count)
     var variances = [Double](repeating: 0, count: vocabulary)
     let batch = 64, tokens = windows.tokens.count
@@ -107,7 +106,9 @@ package final class SensitivityProbe {
     for (copy, divergence) in zip(copies, divergences) {
       let strength = 2 * divergence / Double(max(1, tokens)) / (copy.variance * Double(copy.outputs))
       let finite = strength.isFinite ? max(strength, 1e-30) : 1e-30
-      if copy.name.isEmpty { result.embedding = finite } else { result.matrices[copy.name] = finite }
+      // What enters the stream is the embedding times a factor.
+      let factor = Double(spec.embeddingScale)
+      if copy.name.isEmpty { result.embedding = finite * factor * factor } else { result.matrices[copy.name] = finite }
     }
     return result
   }

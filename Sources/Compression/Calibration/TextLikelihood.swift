@@ -17,10 +17,7 @@ struct TextLikelihood {
 
   init(_ source: ModelSource, embedding: [Float]) throws(LMToolError) {
     self.source = source
-    let spec = source.spec
-    logits = LogitsOfResiduals(
-      spec, head: spec.isTied ? embedding : try LayerMatrices.floats(spec.head.weight, of: source),
-      norm: try LayerMatrices.floats(spec.finalNorm.weight, of: source))
+    logits = LogitsOfResiduals(source.spec, head: try HeadRunner(source, embedding: embedding))
   }
 
   /// A warning for each source of `text` that the model finds very unlikely; `path` has passed all layers.

@@ -15,6 +15,14 @@ public enum RateGoal: Sendable, Equatable {
   case bits(Double)
   /// The smallest file whose KL from the original is at most so many nats.
   case divergence(Double)
+
+  /// Whether it names a size.
+  var isSize: Bool {
+    switch self {
+    case .bytes, .bits: true
+    case .divergence: false
+    }
+  }
 }
 
 /// Compresses a model in rate mode: calibrates, quantizes every matrix at the rate it deserves, codes, fits the file to its budget, and
@@ -59,6 +67,7 @@ public struct RateCompressing {
     var timer = StageTimer()
     let work = try workFolder.map { (folder) throws(LMToolError) in try RateWork(path: folder, job: try job(goal, calibration)) }
     let choice = try choose(goal, calibration)
+    try check(goal, choice.source)
     let made: Calibration
     if let work, work.hasCalibration {
       made = try Calibration(file: work.calibration, for: choice.source)
@@ -114,6 +123,7 @@ public struct RateCompressing {
   private func run(
     _ goal: RateGoal, _ choice: VocabularyChoice, calibration: Calibration, work: RateWork?, timer: inout StageTimer
   ) throws(LMToolError) -> RateReport {
+    try check(goal, choice.source)
     let (kept, aside) = calibration.split(heldOut: Self.heldOutWindows)
     let model = try RateModel(choice.source, kept, options: options, work: work)
     let judge = try RateJudge(source, windows: aside, tokenizedBy: choice.source)
@@ -140,20 +150,12 @@ public struct RateCompressing {
     _ model: RateModel, bytes: Int, _ judge: RateJudge, timer: inout StageTimer
   ) throws(LMToolError) -> RateReport {
     let overhead = fixedBytes(model.source)
-    let least = leastBytes(overhead: overhead)
-    guard bytes >= least else {
-      throw LMToolError(
-        .usage,
-        "the budget of \(bytes) bytes is too small: even at a tenth of a bit a weight, where nothing of the model is left, the file has "
-          + "\(least); ask for more, or start from a smaller model", file: source.path)
-    }
     var (result, size) = try attempt(model, bytes: bytes - overhead, budget: bytes)
     timer.finish("quantization")
     // Forecasts are poor for tiny models and at extreme rates: what the file came out at says better what to aim at.
     for _ in 0..<2 {
       let room = bytes - size
       guard room < 0 || (room > bytes / 30 && !model.isAtMost(bytes - overhead)) else { break }
-      model.forget()
       (result, size) = try attempt(model, bytes: bytes - overhead + room - bytes / 1000, budget: bytes)
       timer.finish("quantization")
     }
@@ -177,6 +179,7 @@ public struct RateCompressing {
   private func attempt(
     _ model: RateModel, bytes: Int, budget: Int
   ) throws(LMToolError) -> (RateModel.Result, size: Int) {
+    model.beginAttempt()
     let result = try model.quantize(bytes: bytes, progress: progress)
     var size = try pack(model, result.account, budget: budget, isTrial: true)
     for _ in 0..<10 {
@@ -201,6 +204,17 @@ public struct RateCompressing {
     let contexts = source.tensors.values.filter { $0.shape.count == 2 }
       .reduce(0) { $0 + RateAccount.contextBytes(rows: $1.shape[0], columns: $1.shape[1]) }
     return tokenizer + vectors + contexts + 60 * source.tensors.count + 4000
+  }
+
+  /// Refuses a budget that nothing fits into, before hours are spent on it.
+  private func check(_ goal: RateGoal, _ source: ModelSource) throws(LMToolError) {
+    guard goal.isSize else { return }
+    let bytes = bytes(of: goal), least = leastBytes(overhead: fixedBytes(source))
+    guard bytes < least else { return }
+    throw LMToolError(
+      .usage,
+      "the budget of \(bytes) bytes is too small: even at a tenth of a bit a weight, where nothing of the model is left, the file has "
+        + "\(least); ask for more, or start from a smaller model", file: source.path)
   }
 
   private func leastBytes(overhead: Int) -> Int { overhead + source.parameterCount / 80 }

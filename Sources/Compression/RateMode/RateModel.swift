@@ -61,15 +61,15 @@ struct RateModel {
   /// Whether more than so many bytes would be of no use.
   func isAtMost(_ bytes: Int) -> Bool { bytes >= mostBytes }
 
-  /// Forgets the matrices that are kept in the work folder.
-  func forget() { work?.forget(source.tensors.keys.map { $0 }) }
+  /// Begins an attempt at another size.
+  func beginAttempt() { work?.beginAttempt() }
 
   /// Quantizes every matrix so that all together take about `bytes`.
   func quantize(bytes: Int, progress: ProgressConsumer?) throws(LMToolError) -> Result {
     let bytes = min(bytes, mostBytes)
     let parts = try embeddings(), account = makeAccount(bytes: bytes, parts)
     let quantized = try quantizeEmbedding(parts, account)
-    let pass = LayerwisePass(source, windows: calibration.windows, embedding: quantized, original: embedding)
+    let pass = try LayerwisePass(source, windows: calibration.windows, embedding: quantized, original: embedding)
     let visitor = RatePass(source.spec, options: options, account: account, work: work)
     try pass.run(visitor) { update in
       progress?(ProgressUpdate(stage: "quantize", done: update.done, total: update.total, unit: update.unit))

@@ -11,8 +11,9 @@ extension RateReport {
     for spec in source.spec.tensors {
       let count = spec.shape.reduce(1, *)
       guard let histogram = account.histograms[spec.name] else {
-        parts["norms", default: (0, 0)].parameters += count
-        parts["norms", default: (0, 0)].bytes += 4 * count
+        let part = spec.isMatrix ? spec.role.part : "norms"
+        parts[part, default: (0, 0)].parameters += count
+        parts[part, default: (0, 0)].bytes += (spec.isMatrix ? 2 : 4) * count
         continue
       }
       let bits = tables.bits(histogram)

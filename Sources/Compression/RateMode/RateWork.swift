@@ -52,7 +52,16 @@ final class RateWork {
   /// Whether a calibration is kept.
   var hasCalibration: Bool { access(calibration, F_OK) == 0 }
 
-  private func file(_ name: String) -> String { path + "/" + name.map { $0 == "/" ? "_" : String($0) }.joined() + ".matrix" }
+  /// Which attempt at the goal its matrices belong to, counted from 1. Whoever goes on later makes the same attempts again, from what is kept
+  /// of each.
+  private var attempt = 0
+
+  /// Goes on to the next attempt, whose matrices are others.
+  func beginAttempt() { attempt += 1 }
+
+  private func file(_ name: String) -> String {
+    "\(path)/\(attempt)-\(name.map { $0 == "/" ? "_" : String($0) }.joined()).matrix"
+  }
 
   /// Whether a matrix is kept.
   func has(_ name: String) -> Bool { access(file(name), F_OK) == 0 }
@@ -106,9 +115,6 @@ final class RateWork {
       level: Double(bitPattern: number(2))
     )
   }
-
-  /// Removes the matrices of these names, where they are kept.
-  func forget(_ names: [String]) { for name in names { removeTree(file(name)) } }
 
   /// Removes the folder with everything in it: the work is done.
   func remove() { removeTree(path) }

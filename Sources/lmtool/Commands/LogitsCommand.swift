@@ -43,6 +43,7 @@ extension LMTool {
       let entry = SafetensorsEntry(name: "logits", dtype: .f32, shape: [ids.count, source.spec.vocabularySize])
       let writer = try SafetensorsWriter(path: output, entries: [entry])
       let session = Session(model, capacity: ids.count, cache: kvType.format)
+      session.expect(length: ids.count)
       for start in stride(from: 0, to: ids.count, by: 64) {
         let logits = try session.forward(ids[start..<min(start + 64, ids.count)], logits: .all)
         try logits.withUnsafeBufferPointer { (floats) throws(LMToolError) in

@@ -1,0 +1,45 @@
+import Kernels
+import Models
+import OrderedCollections
+import Quantization
+import Tensors
+import Training
+
+extension ModelSource {
+  /// The same model with what was trained: rate matrices keep their integers and get other steps, all else becomes floats.
+  ///
+  /// - Throws: `badInput` where steps would make weights that are not finite.
+  func with(_ trained: TrainedModel) throws(LMToolError) -> ModelSource {
+    var result = self
+    for spec in spec.tensors {
+      guard let tensor = trained.tensor(spec) else { continue }
+      switch tensor.training {
+      case .frozen: break
+      case .dense, .lowRank:
+        result.tensors[spec.name] = HeldTensor(name: spec.name, shape: spec.shape, floats: tensor.values.array)
+      case .factors(let factors):
+        guard let rate = tensors[spec.name] as? any EncodedRateTensorReader else {
+          result.tensors[spec.name] = HeldTensor(name: spec.name, shape: spec.shape, floats: tensor.values.array)
+          continue
+        }
+        result.tensors[spec.name] = try Self.healed(rate, factors)
+      }
+    }
+    return result
+  }
+
+  private static func healed(
+    _ tensor: any EncodedRateTensorReader, _ factors: Factors
+  ) throws(LMToolError) -> StoredRateTensor {
+    let encoded = try tensor.readEncoded(), steps = tensor.steps
+    let rows = zip(steps.rows, factors.rows.values.array).map { $0 * $1 }
+    let columns = factors.columns.map { zip(steps.columns, $0.values.array).map { $0 * $1 } } ?? steps.columns
+    // Factors that have changed their sign, or are nearly zero, cannot be coded: such a row is as good as not there.
+    let held = RateSteps(
+      rows: rows.map { max($0, Float.leastNormalMagnitude) }, columns: columns.map { max($0, Float.leastNormalMagnitude) })
+    let parameters = try encoded.parameters.with(held)
+    return try StoredRateTensor(
+      name: tensor.name, parameters: parameters, tables: tensor.tables,
+      slots: RateSlots(frequencies: tensor.tables.sets[parameters.set]), lanes: HeldBytes(encoded.lanes))
+  }
+}

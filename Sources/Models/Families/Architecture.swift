@@ -1,0 +1,68 @@
+import Checkpoints
+import Tensors
+
+/// A model family: what turns a configuration into a `ModelSpec`. A new family is one file and one line in `Architectures.registry`.
+public protocol Architecture: Sendable {
+  /// The values of `model_type` in `config.json` that it answers to.
+  var modelTypes: [String] { get }
+  /// How GGUF files hold models of the family; nil where that is not known here.
+  var gguf: (any GGUFMapping)? { get }
+  /// Describes the model.
+  ///
+  /// - Throws: `badInput` naming the key that is missing, out of bounds, or asks for what is not supported.
+  func spec(of configuration: Configuration) throws(LMToolError) -> ModelSpec
+}
+
+extension Architecture {
+  /// No way that is known here.
+  public var gguf: (any GGUFMapping)? { nil }
+}
+
+/// How GGUF files hold the models of a family.
+public protocol GGUFMapping: Sendable {
+  /// The value of `general.architecture`, read and written.
+  var name: String { get }
+  /// The Hugging Face configuration of a file's metadata.
+  func configuration(of gguf: GGUFFile) throws(LMToolError) -> JSONValue
+  /// The metadata of a model, besides tokenizer and general keys.
+  func metadata(of spec: ModelSpec) -> [(String, GGUFValue)]
+  /// Where a tensor of a model lies.
+  func slice(of tensor: TensorSpec, in spec: ModelSpec) -> TensorSlice
+}
+
+/// The families that lmtool knows.
+public enum Architectures {
+  static let registry: [any Architecture] = [
+    LlamaArchitecture(), MistralArchitecture(), Ministral3Architecture(), QwenArchitecture(), GemmaArchitecture(),
+    Phi3Architecture(), PhiArchitecture(), MixFormerArchitecture(), GPT2Architecture(), GPTNeoArchitecture(),
+    GPTJArchitecture(), GPTNeoXArchitecture(), OPTArchitecture(), CohereArchitecture(), StableLMArchitecture(),
+    OLMo2Architecture(), SmolLM3Architecture(), GraniteArchitecture(),
+  ]
+
+  /// The family of a configuration.
+  ///
+  /// - Throws: `badInput` (MODEL-1) that names what was found, where it is none of these.
+  public static func family(of configuration: Configuration) throws(LMToolError) -> any Architecture {
+    let type = try configuration.modelType()
+    if let family = registry.first(where: { $0.modelTypes.contains(type) }) { return family }
+    let known = registry.flatMap(\.modelTypes).joined(separator: ", ")
+    throw LMToolError(
+      .badInput, UnsupportedModel.reason(configuration, type: type) + "; known types: \(known)", file: configuration.file,
+      at: .key("model_type"), rule: "MODEL-1")
+  }
+
+  /// How the files of a GGUF architecture hold models.
+  public static func mapping(gguf name: String, file: String) throws(LMToolError) -> any GGUFMapping {
+    let mappings = registry.compactMap(\.gguf)
+    if let mapping = mappings.first(where: { $0.name == name }) { return mapping }
+    let known = Set(mappings.map(\.name)).sorted().joined(separator: ", ")
+    throw LMToolError(
+      .badInput, "GGUF models of the architecture \(name.printable) are not supported; known: \(known)", file: file,
+      at: .key("general.architecture"), rule: "MODEL-1")
+  }
+
+  /// Describes the model of a configuration.
+  public static func spec(of configuration: Configuration) throws(LMToolError) -> ModelSpec {
+    try family(of: configuration).spec(of: configuration)
+  }
+}
