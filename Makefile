@@ -1,5 +1,5 @@
 # Everything is built in one configuration, release; what one target built, the next one uses.
-.PHONY: demo test test-neon compare-onednn flagship build lint clean dependencies
+.PHONY: demo test test-neon fuzz compare-onednn flagship build lint clean dependencies
 
 demo: build
 	@tools/demo.sh
@@ -10,6 +10,11 @@ test: dependencies
 # The C kernels on emulated 64-bit Arm processors.
 test-neon: dependencies
 	@tools/test-neon.sh
+
+# Mutated files for every parser, ten minutes each: make fuzz SECONDS=60 TARGETS="gguf pickle"
+SECONDS ?= 600
+fuzz: build
+	@tools/fuzz.sh $(SECONDS) $(TARGETS)
 
 # The dense products beside those of oneDNN, where that is installed.
 compare-onednn:

@@ -71,6 +71,11 @@ let package = Package(
     .target(
       name: "TestSupport", dependencies: ["Checkpoints", "Quantization", "Tensors", collections], path: "Tests/TestSupport",
       swiftSettings: strict),
+    .target(
+      name: "FuzzTargets",
+      dependencies: ["Compression", "Artifacts", "Models", "Checkpoints", "Tokenizers", "Tensors", "TestSupport", collections],
+      path: "Tests/FuzzTargets", swiftSettings: strict),
+    tests("FuzzTests", imports: ["FuzzTargets", "Tensors"], besides: ["Findings"]),
     tests("TensorsTests", imports: ["Tensors"]),
     tests("KernelsTests", imports: ["Kernels", "CKernels"]),
     tests("CheckpointsTests", imports: ["Checkpoints", "Tensors", collections]),
@@ -93,3 +98,8 @@ let package = Package(
       besides: ["Snapshots"]),
   ]
 )
+
+// What `make fuzz` links with libFuzzer: with all it needs, in one archive.
+if Context.environment["LMTOOL_FUZZ"] != nil {
+  package.products.append(.library(name: "FuzzTargets", type: .static, targets: ["FuzzTargets"]))
+}

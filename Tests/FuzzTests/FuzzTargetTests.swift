@@ -1,0 +1,37 @@
+import FuzzTargets
+import Tensors
+import TestSupport
+import Testing
+
+/// Every input that a fuzzer found something with, kept in `Findings`, and damaged fixtures: none of them may end the process.
+struct FuzzTargetTests {
+  private static let seeds: [(FuzzTarget, String)] = [
+    (.safetensors, "numpy/arrays.safetensors"), (.gguf, "gguf/blocks.gguf"), (.pytorch, "pytorch/variants.pt"),
+    (.pytorch, "pytorch/training.pt"), (.numpy, "numpy/arrays.npz"), (.ggml, "ggml/ggjt1.bin"), (.ggml, "ggml/ggjt3.bin"),
+    (.tokenizerJSON, "tokenizers/trimmed.json"), (.sentencePiece, "tokenizers/tok512.model"),
+    (.llama2c, "stories260K/stories260K-q8.bin"),
+  ]
+
+  @Test func findingsStayHarmless() throws {
+    let folder = Fixtures.path("../Tests/FuzzTests/Findings"), file = FuzzFile()
+    for target in FuzzTarget.allCases {
+      for name in TestFolder.names(in: "\(folder)/\(target.rawValue)") {
+        target.run(try contents("\(folder)/\(target.rawValue)/\(name)"), scratch: file)
+      }
+    }
+  }
+
+  /// Single bytes changed and ends cut off, at places and to values that are the same every time.
+  @Test(arguments: seeds) func damagedFixturesAreHarmless(target: FuzzTarget, name: String) throws {
+    let whole = try contents(Fixtures.path(name)), file = FuzzFile()
+    var noise = Noise(UInt64(whole.count))
+    target.run(whole, scratch: file)
+    for _ in 0..<200 {
+      var damaged = whole
+      let place = Int(noise.next() % UInt64(min(whole.count, 4096))), isNearEnd = noise.next() % 2 == 0
+      damaged[isNearEnd ? whole.count - 1 - place : place] = UInt8(truncatingIfNeeded: noise.next())
+      if noise.next() % 8 == 0 { damaged.removeLast(Int(noise.next() % UInt64(whole.count))) }
+      target.run(damaged, scratch: file)
+    }
+  }
+}
