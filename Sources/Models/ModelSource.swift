@@ -55,7 +55,7 @@ public struct ModelSource: Sendable {
     path: String, format: String, configuration: Configuration, stored: OrderedDictionary<String, any TensorReader>,
     files: [MappedFile]
   ) throws(LMToolError) {
-    let configuration = configuration.ofLanguageModel()
+    let configuration = try configuration.ofLanguageModel().named()
     let spec = try Architectures.spec(of: configuration)
     let names = StoredNames(stored.keys, embedding: spec.embedding.slices[0].name)
     var named: OrderedDictionary<String, any TensorReader> = [:]

@@ -87,6 +87,12 @@ struct SafetensorsModelTests {
     #expect(source.unused == ["other.weight"])
   }
 
+  /// MODEL-1.
+  @Test func aFamilyThatIsGuessedIsNamed() throws {
+    let source = try ModelSource.open(safetensors: Fixtures.path("families/gpt2_old"))
+    #expect(source.config["model_type"] == .string("gpt2"))
+  }
+
   /// MODEL-11: the language model of a multimodal one.
   @Test func theLanguageModelOfAMultimodalOneIsOpened() throws {
     let file = try MappedFile(path: Fixtures.path("families/gemma3/config.json"))

@@ -22,6 +22,16 @@ extension Configuration {
     return Architectures.registry.flatMap(\.modelTypes).first { letters($0) == letters(name) }
   }
 
+  /// The configuration with its family named, which older files lack and `transformers` needs.
+  func named() throws(LMToolError) -> Configuration {
+    let type = try modelType()
+    guard json["model_type"] == nil, var members = json.object else { return self }
+    members["model_type"] = .string(type)
+    var configuration = self
+    configuration.json = .object(members)
+    return configuration
+  }
+
   /// The configuration of the language model inside a multimodal one whose text is of a family that is known: Gemma 3, Mistral 3. Any
   /// other is its own (MODEL-11).
   func ofLanguageModel() -> Configuration {
