@@ -35,3 +35,72 @@ public func widen(_ type: GGMLBlock, _ source: UnsafeRawPointer, to output: Unsa
   case .q8_0: lmk_q8_0_to_f32(source, output, blocks)
   }
 }
+
+// swift-format-ignore: AlwaysUseLowerCamelCase
+/// ggml's other block types: k-quants, i-quants, ternary and floating 4-bit codes (`ggml_super_blocks.h`).
+public enum GGMLSuperBlock: UInt32, Sendable, CaseIterable {
+  case q2_K = 0
+  case q3_K = 1
+  case q4_K = 2
+  case q5_K = 3
+  case q6_K = 4
+  case q8_K = 5
+  case iq1_S = 6
+  case iq1_M = 7
+  case iq2_XXS = 8
+  case iq2_XS = 9
+  case iq2_S = 10
+  case iq3_XXS = 11
+  case iq3_S = 12
+  case iq4_NL = 13
+  case iq4_XS = 14
+  case tq1_0 = 15
+  case tq2_0 = 16
+  case mxfp4 = 17
+  case nvfp4 = 18
+  case q1_0 = 19
+  case q2_0 = 20
+
+  private var c: lmk_super_block { lmk_super_block(rawValue) }
+  /// Elements of a block.
+  public var elements: Int { lmk_super_block_elements(c) }
+  /// Bytes of a block.
+  public var bytes: Int { lmk_super_block_bytes(c) }
+
+  /// Decodes whole blocks to floats, to the bit as ggml's `dequantize_row_*`. The source needs no alignment.
+  func decode(_ source: UnsafeRawPointer, to output: UnsafeMutablePointer<Float>, blocks: Int) {
+    lmk_super_blocks_to_f32(c, source, output, blocks)
+  }
+}
+
+/// Any block type that has a decoder.
+public enum GGMLDecoder: Sendable {
+  /// 32 elements with a scale.
+  case simple(GGMLBlock)
+  /// All others.
+  case large(GGMLSuperBlock)
+
+  /// Elements of a block.
+  public var elements: Int {
+    switch self {
+    case .simple: GGMLBlock.elements
+    case .large(let block): block.elements
+    }
+  }
+
+  /// Bytes of a block.
+  public var bytes: Int {
+    switch self {
+    case .simple(let block): block.bytes
+    case .large(let block): block.bytes
+    }
+  }
+
+  /// Decodes whole blocks to floats; the output has room for `elements` floats a block.
+  public func decode(_ source: UnsafeRawPointer, to output: UnsafeMutablePointer<Float>, blocks: Int) {
+    switch self {
+    case .simple(let block): widen(block, source, to: output, blocks: blocks)
+    case .large(let block): block.decode(source, to: output, blocks: blocks)
+    }
+  }
+}

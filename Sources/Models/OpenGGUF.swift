@@ -23,7 +23,7 @@ extension ModelSource {
     let text = GGUFText(file)
     var source = try ModelSource(
       path: path, format: "GGUF v\(file.version)", spec: spec, config: config, available: tensors,
-      unused: checkpoint.unused, files: [file.file])
+      unused: checkpoint.unused, files: file.files)
     source.tokenizer = text.tokenizer
     source.tokenizerProblem = text.problem
     source.chatTemplate = text.chatTemplate

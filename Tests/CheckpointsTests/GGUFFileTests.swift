@@ -48,12 +48,22 @@ struct GGUFFileTests {
     }
   }
 
-  @Test func refusesToReadTypesWithoutDecoderByName() throws {
-    let tensor = try #require(try GGUFFile(path: Fixtures.path("gguf/blocks.gguf")).tensors["Q4_K"])
-    #expect(tensor.shape == [2, 256])
-    #expect(tensor.storedBytes == 288)
-    let error = expectRefusal("GGUF-14") { _ = try tensor.readAll() }
-    #expect(error?.message.contains("Q4_K is not supported yet") == true)
+  /// The types of more than 32 codes and a scale.
+  private static let large = [
+    "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "Q8_K", "IQ1_S", "IQ1_M", "IQ2_XXS", "IQ2_XS", "IQ2_S", "IQ3_XXS", "IQ3_S", "IQ4_NL",
+    "IQ4_XS", "TQ1_0", "TQ2_0", "MXFP4", "NVFP4", "Q1_0", "Q2_0",
+  ]
+
+  @Test(arguments: large) func decodesAsGGMLDoes(type: String) throws {
+    let file = try GGUFFile(path: Fixtures.path("gguf/super-blocks.gguf"))
+    let tensor = try #require(file.tensors[type])
+    #expect(tensor.type.name == type)
+    let expected = try #require(file.tensors[type + ".f32"]).readAll()
+    #expect(Set(expected).count > 1)
+    #expect(bits(try tensor.readAll()) == bits(expected))
+    for range in [0..<1, 1..<256, 255..<257, 300..<700, 512..<768, 767..<768] {
+      #expect(bits(try read(tensor, range)) == bits(Array(expected[range])), "\(range)")
+    }
   }
 
   @Test func readsMetadataOfEveryKind() throws {

@@ -193,14 +193,6 @@ struct GGUFHostileTests {
     #expect(try file.tensors["c"]?.readAll() == [7])
   }
 
-  @Test func refusesSplitModels() {
-    let count = GGUFBuilder.entry("split.count", 2, bytes(UInt16(3)))
-    let error = expectRefusal("GGUF-13") {
-      _ = try open(file(metadata: count, GGUFBuilder.entry("split.no", 2, bytes(UInt16(1)))))
-    }
-    #expect(error?.message.contains("llama-gguf-split --merge") == true)
-  }
-
   /// Every single-byte change of a small file either opens or is refused, and what opens can be read.
   @Test func survivesEveryFlippedByte() throws {
     var builder = file(infos: GGUFBuilder.info("a", [32], .q4_1), GGUFBuilder.info("b", [4], .f16, at: 32))

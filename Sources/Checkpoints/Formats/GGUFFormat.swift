@@ -2,8 +2,6 @@ import OrderedCollections
 import Tensors
 
 extension GGUFFile: Checkpoint {
-  /// The one file.
-  public var files: [MappedFile] { [file] }
   /// The tensors in the order of the file.
   public var readers: OrderedDictionary<String, any TensorReader> { tensors.mapValues { $0 } }
 }

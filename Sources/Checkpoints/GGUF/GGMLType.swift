@@ -105,20 +105,41 @@ public enum GGMLType: UInt32, Sendable, CaseIterable {
     }
   }
 
-  /// The decoder of the block types that have one.
-  var block: GGMLBlock? {
+  /// The decoder of the block types that have one: all but Q8_1, which llama.cpp writes to no file.
+  var decoder: GGMLDecoder? {
     switch self {
-    case .q4_0: .q4_0
-    case .q4_1: .q4_1
-    case .q5_0: .q5_0
-    case .q5_1: .q5_1
-    case .q8_0: .q8_0
-    default: nil
+    case .f32, .f16, .bf16, .f64, .i8, .i16, .i32, .i64, .q8_1: nil
+    case .q4_0: .simple(.q4_0)
+    case .q4_1: .simple(.q4_1)
+    case .q5_0: .simple(.q5_0)
+    case .q5_1: .simple(.q5_1)
+    case .q8_0: .simple(.q8_0)
+    case .q2_K: .large(.q2_K)
+    case .q3_K: .large(.q3_K)
+    case .q4_K: .large(.q4_K)
+    case .q5_K: .large(.q5_K)
+    case .q6_K: .large(.q6_K)
+    case .q8_K: .large(.q8_K)
+    case .iq1_S: .large(.iq1_S)
+    case .iq1_M: .large(.iq1_M)
+    case .iq2_XXS: .large(.iq2_XXS)
+    case .iq2_XS: .large(.iq2_XS)
+    case .iq2_S: .large(.iq2_S)
+    case .iq3_XXS: .large(.iq3_XXS)
+    case .iq3_S: .large(.iq3_S)
+    case .iq4_NL: .large(.iq4_NL)
+    case .iq4_XS: .large(.iq4_XS)
+    case .tq1_0: .large(.tq1_0)
+    case .tq2_0: .large(.tq2_0)
+    case .mxfp4: .large(.mxfp4)
+    case .nvfp4: .large(.nvfp4)
+    case .q1_0: .large(.q1_0)
+    case .q2_0: .large(.q2_0)
     }
   }
 
   /// Whether tensors of this type can be read as floats.
-  public var isReadable: Bool { plain != nil || block != nil }
+  public var isReadable: Bool { plain != nil || decoder != nil }
 
   /// Bytes of a tensor of `shape` (outermost first); nil when the last dimension is not a multiple of the block, a
   /// dimension is negative, or the size overflows.

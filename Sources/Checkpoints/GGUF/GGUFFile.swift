@@ -1,12 +1,15 @@
 import OrderedCollections
 import Tensors
 
-/// An open GGUF file. Opening reads metadata and tensor infos; tensors are read in pieces.
+/// An open GGUF model, in one file or in several that `llama-gguf-split` made. Opening reads metadata and tensor infos; tensors are read
+/// in pieces.
 ///
 /// The rules are those of `formats/gguf.md`.
 public struct GGUFFile: Sendable {
-  /// The file.
+  /// The file, of several the first.
   public let file: MappedFile
+  /// All files, in their order.
+  public private(set) var files: [MappedFile]
   /// The version of the format, 2 or 3.
   public let version: Int
   /// What the offsets of tensors are multiples of.
@@ -14,25 +17,46 @@ public struct GGUFFile: Sendable {
   /// The metadata in the order of the file.
   public let metadata: OrderedDictionary<String, GGUFValue>
   /// The tensors in the order of their infos.
-  public let tensors: OrderedDictionary<String, GGUFTensor>
+  public private(set) var tensors: OrderedDictionary<String, GGUFTensor>
 
-  /// Opens and checks the file at `path`.
+  /// Opens and checks the file at `path`, and those that it is split into besides.
   ///
-  /// - Throws: `missingInput`, or `badInput` with the rule that the file breaks.
+  /// - Throws: `missingInput`, or `badInput` with the rule that a file breaks.
   public init(path: String) throws(LMToolError) {
-    try self.init(file: try MappedFile(path: path))
+    let file = try GGUFFile(file: try MappedFile(path: path))
+    guard let split = try GGUFSplit(file) else {
+      self = file
+      return
+    }
+    self = try split.number == 0 ? file : GGUFFile(file: try MappedFile(path: split.path(0)))
+    for number in 1..<split.count {
+      let part = try number == split.number ? file : GGUFFile(file: try MappedFile(path: split.path(number)))
+      try split.check(part, number: number)
+      try add(part)
+    }
+    try split.check(self, number: 0)
+    try split.checkCount(of: self)
   }
 
-  /// Checks a file that is mapped already.
+  /// Adds the tensors of another part (GGUF-13).
+  private mutating func add(_ part: GGUFFile) throws(LMToolError) {
+    files.append(part.file)
+    for (name, tensor) in part.tensors where tensors.updateValue(tensor, forKey: name) != nil {
+      throw LMToolError(
+        .badInput, "another part of the model has this tensor too", file: part.file.path, at: .tensor(name), rule: "GGUF-13")
+    }
+  }
+
+  /// Checks a file that is mapped already, alone.
   init(file: MappedFile) throws(LMToolError) {
     var reader = ByteReader(file, rule: "GGUF-2")
     self.file = file
+    files = [file]
     version = try Self.readVersion(&reader)
     let tensorCount = try Self.readCount(&reader, "the tensor count")
     let keyCount = try Self.readCount(&reader, "the key count")
     try Self.check(keyCount, of: "keys", minimumSize: 14, in: reader)
     metadata = try Self.readMetadata(&reader, count: keyCount)
-    try Self.checkSplit(metadata, of: file)
     alignment = try ggufAlignment(metadata, file: file.path)
     try Self.check(tensorCount, of: "tensors", minimumSize: 25, in: reader)
     let infos = try Self.readInfos(&reader, count: tensorCount)
@@ -85,16 +109,6 @@ public struct GGUFFile: Sendable {
       }
     }
     return metadata
-  }
-
-  private static func checkSplit(
-    _ metadata: OrderedDictionary<String, GGUFValue>, of file: MappedFile
-  ) throws(LMToolError) {
-    guard let count = metadata["split.count"]?.int, count > 1 else { return }
-    let part = metadata["split.no"]?.int.map { " (this one has number \($0))" } ?? ""
-    throw LMToolError(
-      .badInput, "the model is split into \(count) files\(part); merge them first with llama-gguf-split --merge",
-      file: file.path, at: .key("split.count"), rule: "GGUF-13")
   }
 
   private static func readInfos(_ reader: inout ByteReader, count: UInt64) throws(LMToolError) -> [GGUFTensorInfo] {

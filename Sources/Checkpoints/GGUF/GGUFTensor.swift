@@ -34,8 +34,8 @@ public struct GGUFTensor: MappedTensor {
     precondition(output.count == elements.count, "the output holds exactly the elements that are read")
     if let dtype = type.plain {
       try PlainTensor(name: name, shape: shape, dtype: dtype, file: file, range: range).read(elements, into: output)
-    } else if let block = type.block {
-      readBlocks(block, elements, into: output)
+    } else if let decoder = type.decoder {
+      readBlocks(decoder, elements, into: output)
     } else {
       throw LMToolError(
         .badInput, "\(type.name) is not supported yet; requantize the model to Q8_0 or convert it to F16",
@@ -44,19 +44,19 @@ public struct GGUFTensor: MappedTensor {
   }
 
   /// Decodes the blocks that lie within `elements` in place, and those at its ends by way of a block of their own.
-  private func readBlocks(_ block: GGMLBlock, _ elements: Range<Int>, into output: UnsafeMutableBufferPointer<Float>) {
+  private func readBlocks(_ block: GGMLDecoder, _ elements: Range<Int>, into output: UnsafeMutableBufferPointer<Float>) {
     var position = elements.lowerBound
     while position < elements.upperBound, let base = output.baseAddress {
-      let (index, skipped) = position.quotientAndRemainder(dividingBy: GGMLBlock.elements)
+      let (index, skipped) = position.quotientAndRemainder(dividingBy: block.elements)
       let target = base + (position - elements.lowerBound)
       let left = elements.upperBound - position
-      if skipped == 0 && left >= GGMLBlock.elements {
-        let blocks = left / GGMLBlock.elements
+      if skipped == 0 && left >= block.elements {
+        let blocks = left / block.elements
         decode(block, index, blocks, to: target)
-        position += blocks * GGMLBlock.elements
+        position += blocks * block.elements
       } else {
-        let taken = min(GGMLBlock.elements - skipped, left)
-        withUnsafeTemporaryAllocation(of: Float.self, capacity: GGMLBlock.elements) { whole in
+        let taken = min(block.elements - skipped, left)
+        withUnsafeTemporaryAllocation(of: Float.self, capacity: block.elements) { whole in
           guard let start = whole.baseAddress else { return }
           decode(block, index, 1, to: start)
           target.update(from: start + skipped, count: taken)
@@ -66,10 +66,10 @@ public struct GGUFTensor: MappedTensor {
     }
   }
 
-  private func decode(_ block: GGMLBlock, _ first: Int, _ blocks: Int, to output: UnsafeMutablePointer<Float>) {
+  private func decode(_ block: GGMLDecoder, _ first: Int, _ blocks: Int, to output: UnsafeMutablePointer<Float>) {
     let start = range.lowerBound + first * block.bytes
     file.withBytes(start..<(start + blocks * block.bytes)) { bytes in
-      if let source = bytes.baseAddress { widen(block, source, to: output, blocks: blocks) }
+      if let source = bytes.baseAddress { block.decode(source, to: output, blocks: blocks) }
     }
   }
 }
