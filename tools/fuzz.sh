@@ -15,8 +15,7 @@ export LMTOOL_FUZZ=1 SWIFT_BACKTRACE=enable=no
 swift build -c release --scratch-path "$build" --sanitize address -Xswiftc -sanitize=fuzzer --product FuzzTargets
 libraries=$(pkg-config --libs libzstd libpcre2-8)
 # shellcheck disable=SC2086 # the libraries are several words
-swiftc -O -swift-version 6 -parse-as-library -sanitize=fuzzer,address -use-ld=lld -I "$build/release/Modules" Tests/Fuzz/Driver.swift \
-  -L "$build/release" -lFuzzTargets $libraries -lm -lstdc++ -o "$build/lmfuzz"
+swiftc -sanitize=fuzzer,address -use-ld=lld "$build/release/libFuzzTargets.a" $libraries -lm -lstdc++ -o "$build/lmfuzz"
 
 seed() { # TARGET FILE ...: files that are small enough to be changed quickly
   local target=$1 file

@@ -1,5 +1,3 @@
-import FuzzTargets
-
 #if canImport(Glibc)
   import Glibc
 #else
@@ -15,7 +13,7 @@ private let target: FuzzTarget = {
 }()
 private let file = FuzzFile()
 
-/// What libFuzzer calls with every input.
+/// What libFuzzer calls with every input; the environment names the target.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func testOneInput(_ data: UnsafePointer<UInt8>?, _ count: Int) -> Int32 {
   target.run(Array(UnsafeBufferPointer(start: data, count: count)), scratch: file)
