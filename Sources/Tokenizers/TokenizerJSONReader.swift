@@ -32,7 +32,7 @@ struct TokenizerJSONReader {
     for key in ["continuing_subword_prefix", "end_of_word_suffix"] where !(model[key]?.bytes ?? []).isEmpty {
       throw .unsupported("model.\(key)", model[key]?.text ?? "")
     }
-    if case .number(let dropout)? = model["dropout"], dropout > 0 { throw .unsupported("model.dropout", "\(dropout)") }
+    if let dropout = model["dropout"]?.double, dropout > 0 { throw .unsupported("model.dropout", "\(dropout)") }
     let rules = try TokenizerJSONRules(tree).model(model)
     return try definition(rules)
   }
