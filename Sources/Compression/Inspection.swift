@@ -174,7 +174,7 @@ extension ModelReport {
     let kind =
       switch tokenizer.model {
       case .byteLevel: "byte-level BPE"
-      case .sentencePiece: "SentencePiece BPE"
+      case .sentencePiece(let rules): rules.isUnigram ? "SentencePiece unigram" : "SentencePiece BPE"
       }
     return "\(kind), \(tokenizer.vocabularySize) tokens, \(tokenizer.merges.count) merges"
   }

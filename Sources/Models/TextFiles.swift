@@ -18,7 +18,7 @@ struct TextFiles {
   static let names = [
     "tokenizer.json", "tokenizer_config.json", "tokenizer.model", "vocab.json", "merges.txt", "tokenizer.bin",
     "special_tokens_map.json", "generation_config.json", "chat_template.jinja",
-    "chat_template.json",
+    "chat_template.json", "tekken.json", "added_tokens.json",
   ]
 
   /// Reads what is there. A tokenizer that is not understood is no failure until someone needs it.
