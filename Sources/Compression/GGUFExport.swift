@@ -50,6 +50,9 @@ extension Exporting {
     if case .sentencePiece(let rules)? = source.tokenizer?.model, rules.removesExtraSpaces {
       notes.append("the tokenizer drops extra spaces, llama.cpp keeps them")
     }
+    if source.tokenizer?.lacksGGUFPreTokenizer ?? false {
+      notes.append("llama.cpp has no name for how the tokenizer cuts words; the file says \"default\", and tokens may differ")
+    }
     return notes
   }
 

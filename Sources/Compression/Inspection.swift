@@ -109,7 +109,7 @@ extension ModelReport {
     types = Self.sum(source) { _, tensor in tensor.storage.description }
     unused = source.unused
     tokenizer = Self.describeTokenizer(source)
-    chatTemplate = source.chatTemplate.map { Self.describe(template: $0) }
+    chatTemplate = Self.describeTemplate(source)
     if source.format.hasPrefix("lmz") { provenance = try Artifact(path: source.path).manifest.provenance }
     guard withTensors || withEntropy else { return }
     tensors = try source.spec.tensors.map { (spec) throws(LMToolError) in
@@ -174,13 +174,16 @@ extension ModelReport {
     let kind =
       switch tokenizer.model {
       case .byteLevel: "byte-level BPE"
-      case .sentencePiece: "SentencePiece BPE"
+      case .sentencePiece(let rules): rules.isUnigram ? "SentencePiece unigram" : "SentencePiece BPE"
       }
     return "\(kind), \(tokenizer.vocabularySize) tokens, \(tokenizer.merges.count) merges"
   }
 
-  private static func describe(template: String) -> String {
-    ChatTemplate.recognize(jinja: template)?.format.rawValue ?? "not recognised (\(template.utf8.count) bytes)"
+  private static func describeTemplate(_ source: ModelSource) -> String? {
+    do throws(LMToolError) {
+      guard let template = try source.makeChatTemplate() else { return nil }
+      return template.name ?? "Jinja, \(template.source.utf8.count) bytes"
+    } catch { return "not understood: \(error.description)" }
   }
 }
 

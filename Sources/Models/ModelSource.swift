@@ -21,7 +21,7 @@ public struct ModelSource: Sendable {
   public var tokenizer: TokenizerDefinition?
   /// Why there is no tokenizer, when there is something that is not understood.
   public var tokenizerProblem: LMToolError?
-  /// The chat template as the files have it: Jinja, never executed.
+  /// The chat template as the files have it: Jinja.
   public var chatTemplate: String?
   /// `generation_config.json`.
   public var generation: JSONValue?

@@ -3,8 +3,8 @@ import Tensors
 import Tokenizers
 
 extension TokenizerDefinition {
-  /// Reads a tokenizer that was named by itself: a model directory, tokenizer.json, a SentencePiece .model, a llama2.c .bin
-  /// or a GGUF file.
+  /// Reads a tokenizer that was named by itself: a model directory, tokenizer.json, tekken.json, a .model of SentencePiece or
+  /// tiktoken, a .tiktoken file, a llama2.c .bin or a GGUF file.
   ///
   /// - Throws: `missingInput` when there is none.
   public static func read(anything path: String, vocabularySize: Int) throws(LMToolError) -> TokenizerDefinition {
@@ -14,8 +14,10 @@ extension TokenizerDefinition {
       }
       return definition
     }
+    if path.hasSuffix("tekken.json") { return try read(tekken: path) }
     if path.hasSuffix(".json") { return try read(tokenizerJSON: path) }
-    if path.hasSuffix(".model") { return try read(sentencePiece: path) }
+    if path.hasSuffix(".model") { return try read(model: path) }
+    if path.hasSuffix(".tiktoken") { return try read(tiktoken: path) }
     if path.hasSuffix(".gguf") {
       let text = GGUFText(try GGUFFile(path: path))
       if let problem = text.problem { throw problem }

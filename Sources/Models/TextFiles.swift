@@ -18,6 +18,7 @@ struct TextFiles {
   static let names = [
     "tokenizer.json", "tokenizer_config.json", "tokenizer.model", "vocab.json", "merges.txt", "tokenizer.bin",
     "special_tokens_map.json", "generation_config.json", "chat_template.jinja",
+    "chat_template.json", "tekken.json", "added_tokens.json",
   ]
 
   /// Reads what is there. A tokenizer that is not understood is no failure until someone needs it.
@@ -25,7 +26,9 @@ struct TextFiles {
     do throws(LMToolError) {
       tokenizer = try TokenizerDefinition.read(folder: folder, vocabularySize: vocabularySize)
     } catch { problem = error }
-    chatTemplate = Self.text(folder + "/chat_template.jinja") ?? Self.template(folder + "/tokenizer_config.json")
+    chatTemplate =
+      Self.text(folder + "/chat_template.jinja") ?? Self.template(folder + "/tokenizer_config.json")
+      ?? Self.template(folder + "/chat_template.json")
     generation = Self.json(folder + "/generation_config.json")
     let present = [folder + "/config.json"] + Self.names.map { folder + "/" + $0 }
     files = present.filter { access($0, R_OK) == 0 }.compactMap { try? MappedFile(path: $0) }

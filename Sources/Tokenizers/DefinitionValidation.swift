@@ -73,7 +73,11 @@ extension TokenizerDefinition {
   }
 
   private func validateSpelling() throws(LMToolError) {
-    guard case .sentencePiece = model else { return }
+    guard case .sentencePiece(let rules) = model else { return }
+    _ = try rules.map()
+    guard !rules.isUnigram || scores.count == vocabularySize && merges.isEmpty else {
+      throw .tokenizer("a unigram model has a score for each token, and no merges", rule: 17)
+    }
     for id in 0..<vocabularySize where !vocabulary[id].isValidUTF8 {
       throw .tokenizer("token \(id) is not valid UTF-8", rule: 5)
     }

@@ -109,7 +109,10 @@ private enum WordEncoder {
   func normalize(_ bytes: UnsafeRawBufferPointer, isFirst: Bool) -> [UInt8] {
     switch self {
     case .byteLevel(let encoder): encoder.core.rules.normalizesNFC ? normalizedNFC(Array(bytes)) : Array(bytes)
-    case .sentencePiece(let encoder): SentencePieceText.escape(bytes, encoder.core.rules, isFirst: isFirst)
+    case .sentencePiece(let encoder):
+      encoder.core.characterMap.map { map in
+        map.apply(bytes).withUnsafeBytes { SentencePieceText.escape($0, encoder.core.rules, isFirst: isFirst) }
+      } ?? SentencePieceText.escape(bytes, encoder.core.rules, isFirst: isFirst)
     }
   }
 

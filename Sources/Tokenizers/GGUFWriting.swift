@@ -1,6 +1,12 @@
 import Tensors
 
 extension TokenizerDefinition {
+  /// Whether llama.cpp has no name for the way in which this tokenizer cuts text into words, so that its ids may differ.
+  public var lacksGGUFPreTokenizer: Bool {
+    guard case .byteLevel(let rules) = model else { return false }
+    return GGUFPreTokenizers.name(of: rules) == nil
+  }
+
   /// The fields with which llama.cpp makes the same ids of text.
   ///
   /// A pre-tokenizer that llama.cpp has no name for is called "default", and then its ids may differ; so may those of
@@ -8,6 +14,9 @@ extension TokenizerDefinition {
   /// first stretch only (TOK-11).
   public func ggufFields() throws(LMToolError) -> GGUFTokenizerFields {
     try validate()
+    if case .sentencePiece(let rules) = model, rules.isUnigram || !rules.characterMap.isEmpty {
+      throw LMToolError(.usage, "unigram tokenizers and character maps cannot be written as GGUF; export safetensors instead")
+    }
     var fields = GGUFTokenizerFields(model: "llama", tokens: [])
     fields.types = (0..<vocabularySize).map { Int32(vocabulary.type(of: $0).rawValue) }
     switch model {

@@ -8,6 +8,8 @@ enum JSONTree: Sendable, Equatable {
   case null
   case bool(Bool)
   case number(Double)
+  /// A number without fraction or exponent that fits.
+  case integer(Int)
   case string([UInt8])
   case array([JSONTree])
   case object([Member])
@@ -35,7 +37,21 @@ enum JSONTree: Sendable, Equatable {
   /// The members of an object.
   var members: [Member]? { if case .object(let members) = self { members } else { nil } }
   /// The number as a token id.
-  var id: Int32? { if case .number(let value) = self { Int32(exactly: value) } else { nil } }
+  var id: Int32? {
+    switch self {
+    case .integer(let value): Int32(exactly: value)
+    case .number(let value): Int32(exactly: value)
+    default: nil
+    }
+  }
+  /// The number, whole or not.
+  var double: Double? {
+    switch self {
+    case .integer(let value): Double(value)
+    case .number(let value): value
+    default: nil
+    }
+  }
 
   /// Reads a whole file.
   static func read(path: String) throws(LMToolError) -> JSONTree {
@@ -46,6 +62,12 @@ enum JSONTree: Sendable, Equatable {
     return try file.withBytes(0..<file.count) { (bytes) throws(LMToolError) in
       do throws(LMToolError) { return try parse(bytes) } catch { throw error.within(file: path) }
     }
+  }
+
+  /// Parses JSON bytes.
+  static func parse(_ bytes: [UInt8]) throws(LMToolError) -> JSONTree {
+    let result = bytes.withUnsafeBytes { bytes in Result { () throws(LMToolError) in try parse(bytes) } }
+    return try result.get()
   }
 
   /// Parses JSON bytes.
@@ -104,6 +126,7 @@ private struct JSONTreeParser {
     let start = position
     while let byte = current, "+-.eE".utf8.contains(byte) || (0x30...0x39).contains(byte) { position += 1 }
     let text = String(decoding: bytes[start..<position], as: UTF8.self)
+    if let value = Int(text), !text.hasPrefix("+") { return .integer(value) }
     guard start < position, let value = Double(text) else { throw failure("this is not valid JSON") }
     return .number(value)
   }

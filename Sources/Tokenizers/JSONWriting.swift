@@ -22,6 +22,7 @@ extension JSONTree {
     switch self {
     case .null: output += "null".utf8
     case .bool(let value): output += (value ? "true" : "false").utf8
+    case .integer(let value): output += "\(value)".utf8
     case .number(let value): output += (Int(exactly: value).map { "\($0)" } ?? "\(value)").utf8
     case .string(let bytes): Self.write(bytes, to: &output)
     case .array(let elements):

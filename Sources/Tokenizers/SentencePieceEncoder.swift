@@ -14,6 +14,9 @@ final class SentencePieceCore: Sendable {
   let vocabularySize: Int32
   /// Whether no piece has a "▁" after another character, so that no merge crosses from one word to the next.
   let mergesStayInWords: Bool
+  /// The pieces of a unigram model, which has no pairs.
+  let unigram: UnigramTable?
+  let characterMap: CharacterMap?
 
   init(_ definition: TokenizerDefinition, _ rules: SentencePieceRules) throws(LMToolError) {
     self.rules = rules
@@ -22,7 +25,9 @@ final class SentencePieceCore: Sendable {
     pieces = try TokenLookup(definition.vocabulary, types: [.normal, .userDefined])
     byteTokens = rules.byteFallback ? Self.byteTokens(definition.vocabulary) : nil
     mergesStayInWords = !(0..<definition.vocabularySize).contains { Self.hasInnerMark(definition.vocabulary[$0]) }
-    if definition.scores.isEmpty {
+    characterMap = try rules.map()
+    unigram = rules.isUnigram ? UnigramTable(definition, pieces, sumsFloats: !rules.splitsWords) : nil
+    if definition.scores.isEmpty || rules.isUnigram {
       pairs = PairTable(definition.merges, definition.vocabulary)
       (extraCharacters, extraSymbols) = ([], [:])
     } else {
@@ -69,7 +74,7 @@ final class SentencePieceEncoder {
   /// Appends the ids of `text`, which has its spaces as "▁" and no added tokens.
   func encode(_ text: UnsafeRawBufferPointer, into ids: inout [Int32]) {
     let first = ids.count
-    guard core.rules.splitsWords || core.mergesStayInWords && !core.rules.ignoresMerges else {
+    guard core.rules.splitsWords || core.mergesStayInWords && !core.rules.ignoresMerges && core.unigram == nil else {
       encodeWord(text, into: &ids)
       return fuseUnknown(&ids, from: first)
     }
@@ -102,8 +107,15 @@ final class SentencePieceEncoder {
     if core.rules.splitsWords { fuseUnknown(&ids, from: first) }
   }
 
-  /// Appends the ids that merges alone make of a word.
+  /// Appends the ids that merges alone make of a word, or the best pieces of a unigram model.
   func merge(_ word: UnsafeRawBufferPointer, into ids: inout [Int32]) {
+    if let unigram = core.unigram {
+      for (piece, bytes) in unigram.cut(word) {
+        let isUnknown = piece < 0 || piece == core.unknown
+        if isUnknown { appendUnknown(UnsafeRawBufferPointer(rebasing: word[bytes]), to: &ids) } else { ids.append(piece) }
+      }
+      return
+    }
     merger.symbols.removeAll(keepingCapacity: true)
     var offset = 0
     while offset < word.count {
@@ -142,5 +154,12 @@ final class SentencePieceEncoder {
       kept += 1
     }
     ids.removeLast(ids.count - kept)
+  }
+}
+
+extension SentencePieceRules {
+  /// The compiled normalization, nil where there is none.
+  func map() throws(LMToolError) -> CharacterMap? {
+    characterMap.isEmpty ? nil : try CharacterMap(characterMap, mapsGraphemes: mapsGraphemes)
   }
 }

@@ -1,7 +1,7 @@
 import Tensors
 
 extension TokenizerDefinition {
-  /// Reads a SentencePiece `tokenizer.model` of the BPE kind.
+  /// Reads a SentencePiece `tokenizer.model` of the BPE or the unigram kind.
   ///
   /// SentencePiece itself adds no special tokens; as the models that come with such a file want it, texts start with
   /// the beginning-of-text token where the file names one.
@@ -24,6 +24,7 @@ private struct SentencePieceFile {
   private var vocabulary = Vocabulary()
   private var scores: [Float] = []
   private var unknown: Int32?
+  private var hasUnused = false
   /// TrainerSpec: 1 is Unigram, 2 is BPE.
   private var modelType: UInt64 = 1
   private var byteFallback = false
@@ -32,7 +33,7 @@ private struct SentencePieceFile {
   private var eos: Int64 = 2
   private var padding: Int64 = -1
   // NormalizerSpec
-  private var hasCharacterMap = false
+  private var characterMap: [UInt8] = []
   private var addsPrefix = true
   private var removesExtraSpaces = true
   private var escapesSpaces = true
@@ -46,14 +47,20 @@ private struct SentencePieceFile {
 
   mutating func read(_ bytes: [UInt8]) throws(LMToolError) {
     var cursor = ByteCursor(bytes, rule: 9)
+    var numbers: Set<Int> = []
     while let (number, value) = try Self.field(&cursor) {
       guard case .bytes(let range) = value else { continue }
+      numbers.insert(number)
       switch number {
       case 1: try readPiece(bytes, range)
       case 2: try forEachField(bytes, range) { readTrainer($0, $1) }
-      case 3: try forEachField(bytes, range) { readNormalizer($0, $1) }
+      case 3: try forEachField(bytes, range) { readNormalizer($0, $1, bytes) }
       default: break
       }
+    }
+    // A file that was cut after its pieces would read as a unigram model, which is what no kind at all means.
+    guard numbers.isSuperset(of: [2, 3]) else {
+      throw cursor.failure("it does not say how it was trained or how it normalizes; the file is truncated or damaged")
     }
   }
 
@@ -95,9 +102,10 @@ private struct SentencePieceFile {
       default: break
       }
     }
-    guard let type = TokenType(rawValue: UInt8(clamping: type)), type != .unused, !piece.isEmpty else {
+    guard let type = TokenType(rawValue: UInt8(clamping: type)), !piece.isEmpty else {
       throw .tokenizer("piece \(scores.count) is empty or of the type \(type), which is not supported", rule: 9)
     }
+    if type == .unused { hasUnused = true }
     guard scores.count < TokenizerDefinition.Limit.tokens else { throw .tokenizer("it has too many pieces", rule: 1) }
     if type == .unknown { unknown = Int32(scores.count) }
     vocabulary.append(bytes[piece], type: type)
@@ -117,9 +125,9 @@ private struct SentencePieceFile {
     }
   }
 
-  private mutating func readNormalizer(_ number: Int, _ value: Value) {
+  private mutating func readNormalizer(_ number: Int, _ value: Value, _ bytes: [UInt8]) {
     switch (number, value) {
-    case (2, .bytes(let range)): hasCharacterMap = !range.isEmpty
+    case (2, .bytes(let range)): characterMap = Array(bytes[range])
     case (3, .number(let value)): addsPrefix = value != 0
     case (4, .number(let value)): removesExtraSpaces = value != 0
     case (5, .number(let value)): escapesSpaces = value != 0
@@ -128,13 +136,11 @@ private struct SentencePieceFile {
   }
 
   func definition() throws(LMToolError) -> TokenizerDefinition {
-    guard modelType == 2 else {
-      let name = [1: "Unigram", 3: "word", 4: "character"][modelType] ?? "\(modelType)"
-      throw .tokenizer("the SentencePiece model is of the kind \(name), which is not supported; BPE is", rule: 9)
+    guard modelType == 1 || modelType == 2 else {
+      let name = [3: "word", 4: "character"][modelType] ?? "\(modelType)"
+      throw .tokenizer("the SentencePiece model is of the kind \(name), which is not supported; BPE and unigram are", rule: 9)
     }
-    guard !hasCharacterMap else {
-      throw .tokenizer("it normalizes text with a character map (nmt_nfkc or alike), which is not supported", rule: 9)
-    }
+    guard !hasUnused || modelType == 1 else { throw .tokenizer("a BPE model has unused pieces, which is not supported", rule: 9) }
     guard escapesSpaces, !marksSpaceAfter else {
       throw .tokenizer("it keeps spaces as they are or at the end of words, which is not supported", rule: 9)
     }
@@ -143,6 +149,8 @@ private struct SentencePieceFile {
     rules.stripsPrefix = addsPrefix
     rules.removesExtraSpaces = removesExtraSpaces
     rules.byteFallback = byteFallback
+    rules.isUnigram = modelType == 1
+    rules.characterMap = characterMap
     var definition = TokenizerDefinition(
       model: .sentencePiece(rules), vocabulary: vocabulary, scores: scores, added: .ofPieces(vocabulary))
     definition.unknown = unknown

@@ -94,10 +94,15 @@ private struct SerializedReader {
 
   private mutating func sentencePieceRules() throws(LMToolError) -> SentencePieceRules {
     var rules = SentencePieceRules()
-    let flags = try cursor.flags(6, "the rules")
+    let flags = try cursor.flags(8, "the rules")
     (rules.removesExtraSpaces, rules.splitsWords, rules.byteFallback) = (flags[0], flags[1], flags[2])
     (rules.fusesUnknown, rules.ignoresMerges, rules.stripsPrefix) = (flags[3], flags[4], flags[5])
+    rules.isUnigram = flags[6]
     rules.prefix = try cursor.choice(SentencePieceRules.Prefix.self, "the prefix")
+    guard flags[7] else { return rules }
+    rules.mapsGraphemes = try cursor.flags(1, "the character map")[0]
+    let range = try cursor.take(try cursor.count(ofSize: 1, "the length of the character map"), "the character map")
+    rules.characterMap = Array(cursor.bytes[range])
     return rules
   }
 

@@ -33,9 +33,13 @@ extension TokenizerDefinition {
       output.append(UInt8(1))
       output.append([
         rules.removesExtraSpaces, rules.splitsWords, rules.byteFallback, rules.fusesUnknown, rules.ignoresMerges,
-        rules.stripsPrefix,
+        rules.stripsPrefix, rules.isUnigram, !rules.characterMap.isEmpty,
       ])
       output.append(rules.prefix.rawValue)
+      guard !rules.characterMap.isEmpty else { return }
+      output.append([rules.mapsGraphemes])
+      output.append(UInt32(rules.characterMap.count))
+      output.bytes += rules.characterMap
     }
   }
 

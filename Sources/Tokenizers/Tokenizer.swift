@@ -42,7 +42,11 @@ public final class Tokenizer: Sendable {
   /// A matcher for the added tokens that are compared with raw or with normalized text. Special tokens are compared
   /// with raw text whatever their file says (TOK-7).
   private static func matcher(_ definition: TokenizerDefinition, isRaw: Bool, hasSpecial: Bool) -> AddedTokenMatcher {
-    let tokens = definition.added.filter { (hasSpecial || !$0.isSpecial) && (($0.matching == .raw || $0.isSpecial) == isRaw) }
+    // What a user defined competes with the other pieces of a unigram model, with a score that always wins (TOK-17).
+    let tokens = definition.added.filter {
+      (hasSpecial || !$0.isSpecial) && (($0.matching == .raw || $0.isSpecial) == isRaw)
+        && !($0.matching == .piece && definition.isUnigram)
+    }
     return AddedTokenMatcher(tokens.map { ($0, definition.spelling(of: $0)) })
   }
 
@@ -53,6 +57,9 @@ public final class Tokenizer: Sendable {
 }
 
 extension TokenizerDefinition {
+  /// Whether the scores of pieces add up.
+  var isUnigram: Bool { if case .sentencePiece(let rules) = model { rules.isUnigram } else { false } }
+
   /// The bytes that stand for an added token in the text that it is compared with.
   func spelling(of token: AddedToken) -> [UInt8] {
     let bytes = Array(vocabulary[Int(token.id)])

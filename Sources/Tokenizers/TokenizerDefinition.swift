@@ -16,7 +16,7 @@ public struct TokenizerDefinition: Sendable, Equatable {
   public var vocabulary: Vocabulary
   /// The merges, first one first; empty when `scores` decide.
   public var merges: [Merge]
-  /// A score per token: the best-scored pair merges first. Empty when `merges` decide.
+  /// A score per token: the best-scored pair merges first, or the best sum is taken (unigram). Empty when `merges` decide.
   public var scores: [Float]
   /// The tokens that are matched in text as a whole.
   public var added: [AddedToken]

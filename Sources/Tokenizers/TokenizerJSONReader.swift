@@ -28,11 +28,12 @@ struct TokenizerJSONReader {
   func definition() throws(LMToolError) -> TokenizerDefinition {
     // Files from before 2020 have no "type"; they are BPE when there are merges.
     let type = model["type"]?.text ?? (model["merges"] == nil ? "none" : "BPE")
+    if type == "Unigram" { return try UnigramJSON(tree, model).definition() }
     guard type == "BPE" else { throw .unsupported("model", type) }
     for key in ["continuing_subword_prefix", "end_of_word_suffix"] where !(model[key]?.bytes ?? []).isEmpty {
       throw .unsupported("model.\(key)", model[key]?.text ?? "")
     }
-    if case .number(let dropout)? = model["dropout"], dropout > 0 { throw .unsupported("model.dropout", "\(dropout)") }
+    if let dropout = model["dropout"]?.double, dropout > 0 { throw .unsupported("model.dropout", "\(dropout)") }
     let rules = try TokenizerJSONRules(tree).model(model)
     return try definition(rules)
   }
@@ -58,7 +59,8 @@ struct TokenizerJSONReader {
     return id
   }
 
-  private func addedTokens(_ words: inout VocabularyBuilder) throws(LMToolError) -> [AddedToken] {
+  /// The tokens that are matched as a whole.
+  func addedTokens(_ words: inout VocabularyBuilder) throws(LMToolError) -> [AddedToken] {
     var added: [AddedToken] = []
     for entry in tree["added_tokens"]?.array ?? [] {
       guard let id = entry["id"]?.id, let content = entry["content"]?.bytes else {
@@ -79,7 +81,8 @@ extension LMToolError {
   /// A part of a tokenizer.json that is of a kind that is not read.
   static func unsupported(_ part: String, _ type: String) -> LMToolError {
     .tokenizer(
-      "\(part) is of type \(type.printable), which is not supported; byte-level BPE and SentencePiece-style BPE are", rule: 6,
+      "\(part) is of type \(type.printable), which is not supported; byte-level BPE, SentencePiece-style BPE and unigram are",
+      rule: 6,
       at: .key(part))
   }
 }

@@ -96,6 +96,13 @@ struct TokenizerJSONRules {
   private func apply(
     _ normalizer: JSONTree, to rules: inout SentencePieceRules, _ marksSpaces: inout Bool
   ) throws(LMToolError) {
+    if normalizer["type"]?.text == "Precompiled", !marksSpaces, rules.characterMap.isEmpty {
+      guard let map = normalizer["precompiled_charsmap"]?.bytes.flatMap({ Base64.decode($0) }), !map.isEmpty else {
+        throw .tokenizer("a character map is no base 64", rule: 18, at: .key("normalizer"))
+      }
+      (rules.characterMap, rules.mapsGraphemes) = (map, true)
+      return
+    }
     let content = normalizer["content"]?.text
     switch (normalizer["type"]?.text, normalizer["pattern"]?["String"]?.text, normalizer["pattern"]?["Regex"]?.text) {
     case ("Prepend", _, _) where normalizer["prepend"]?.text == "▁": rules.prefix = .always

@@ -20,7 +20,7 @@ extension TokenizerDefinition {
   /// Normalizers put "▁" in front of every stretch between added tokens; where pieces are matched inside the text,
   /// only the pre-tokenizer leaves it at the first one.
   private func usesMetaspace(_ rules: SentencePieceRules) -> Bool {
-    rules.splitsWords || rules.prefix == .unlessSpace || rules.prefix == .firstUnlessSpace
+    rules.isUnigram || rules.splitsWords || rules.prefix == .unlessSpace || rules.prefix == .firstUnlessSpace
       || rules.prefix == .always && added.contains { $0.matching == .piece }
   }
 
@@ -65,6 +65,7 @@ extension TokenizerDefinition {
   }
 
   private func modelJSON() throws(LMToolError) -> JSONTree {
+    if case .sentencePiece(let rules) = model, rules.isUnigram { return unigramJSON(rules) }
     var (fusesUnknown, byteFallback, ignoresMerges, hasUnknown) = (false, false, false, unknown != nil)
     switch model {
     case .byteLevel(let rules): (ignoresMerges, hasUnknown) = (rules.ignoresMerges, rules.emitsUnknown && hasUnknown)
@@ -82,6 +83,17 @@ extension TokenizerDefinition {
       .init("byte_fallback", .bool(byteFallback)), .init("ignore_merges", .bool(ignoresMerges)),
       .init("vocab", .object(words.map { .init(key: spelling(of: $0), value: .number(Double($0))) })),
       .init("merges", .array(pairs)),
+    ])
+  }
+
+  private func unigramJSON(_ rules: SentencePieceRules) -> JSONTree {
+    let pieces = (0..<vocabularySize).map { id in
+      JSONTree.array([.string(spelling(of: id)), .number(Double(scores[id]))])
+    }
+    return .object([
+      .init("type", .text("Unigram")), .init("unk_id", unknown.map { .integer(Int($0)) } ?? .null),
+      .init("vocab", .array(pieces)),
+      .init("byte_fallback", .bool(rules.byteFallback)),
     ])
   }
 
@@ -136,8 +148,11 @@ private enum TokenizerJSONParts {
 
   static func sentencePiece(_ rules: SentencePieceRules, usesMetaspace: Bool) -> [JSONTree.Member] {
     var normalizers: [JSONTree] = []
+    if !rules.characterMap.isEmpty {
+      normalizers.append(.typed("Precompiled", [.init("precompiled_charsmap", .string(Base64.encode(rules.characterMap)))]))
+    }
     if rules.removesExtraSpaces {
-      normalizers = [replace("Regex", "\\A +|[ ▁]+\\z", ""), replace("Regex", " {2,}", " ")]
+      normalizers += [replace("Regex", "\\A +|[ ▁]+\\z", ""), replace("Regex", " {2,}", " ")]
     }
     if !usesMetaspace {
       if rules.prefix == .always { normalizers.append(.typed("Prepend", [.init("prepend", .text("▁"))])) }

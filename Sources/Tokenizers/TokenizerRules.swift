@@ -72,7 +72,7 @@ public enum SplitBehavior: UInt8, Sendable, CaseIterable {
   }
 }
 
-/// The rules of a SentencePiece-style BPE tokenizer.
+/// The rules of a SentencePiece-style tokenizer.
 public struct SentencePieceRules: Sendable, Equatable {
   /// When a text gets a "▁" in front.
   public enum Prefix: UInt8, Sendable, CaseIterable {
@@ -100,6 +100,12 @@ public struct SentencePieceRules: Sendable, Equatable {
   public var ignoresMerges = false
   /// Whether decoding drops one space from the start of the text.
   public var stripsPrefix = true
+  /// Whether the scores of pieces add up (unigram), instead of saying which pair merges first (BPE).
+  public var isUnigram = false
+  /// The compiled normalization (`precompiled_charsmap`) that comes first; empty where there is none.
+  public var characterMap: [UInt8] = []
+  /// Whether that looks up whole graphemes, as `tokenizers` does.
+  public var mapsGraphemes = false
 
   /// The rules of Llama 2.
   public init() {}

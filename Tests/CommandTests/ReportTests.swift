@@ -35,7 +35,7 @@ struct ReportTests {
   @Test func evalOfChatsSaysHowManyThereAre() throws {
     let model = scratch.path("chat")
     try writeStories(to: model)
-    try scratch.write("chat/chat_template.jinja", "<|im_start|>")
+    try scratch.write("chat/chat_template.jinja", chatMLTemplate)
     let line =
       #"{"messages": [{"role": "user", "content": "Who?"}, {"role": "assistant", "content": "A cat."}, "#
       + #"{"role": "user", "content": "Why?"}, {"role": "assistant", "content": "It was sad."}]}"# + "\n"
@@ -53,7 +53,7 @@ struct ReportTests {
   @Test func chatsThatCannotBeScoredAreRefused() throws {
     let model = scratch.path("chat")
     try writeStories(to: model)
-    try scratch.write("chat/chat_template.jinja", "<|im_start|>")
+    try scratch.write("chat/chat_template.jinja", chatMLTemplate)
     func outcome(_ content: String, _ more: String...) throws -> Outcome {
       let chats = try scratch.write("chats.jsonl", content)
       return try Outcome(arguments: ["eval", model, "--tokenizer", stories, "--chats", chats] + more)
@@ -70,8 +70,8 @@ struct ReportTests {
     let chats = try scratch.write("chats.jsonl", question)
     #expect(try Outcome("eval", stories, "--chats", chats).failed(64, "no chat template"))
     #expect(try Outcome("eval", model, "--tokenizer", stories, "--chats", scratch.path("none")).failed(66, "none"))
-    try scratch.write("chat/chat_template.jinja", "{{ odd }}")
-    #expect(try outcome(question).failed(64, "no known form"))
+    try scratch.write("chat/chat_template.jinja", "{{ odd")
+    #expect(try outcome(question).failed(65, "line 1", "TPL-2"))
   }
 
   @Test func windowsLongerThanTheContextAreMisuse() throws {

@@ -54,7 +54,7 @@ struct CalibrationTests {
     var options = CalibrationOptions()
     (options.window, options.tokens) = (64, 256)
     var chat = try ModelSource.open(stories)
-    chat.chatTemplate = "<|im_start|>"
+    chat.chatTemplate = chatMLTemplate
     for chats in [[], [chats]] {
       options.chats = chats
       var calibrations: [[UInt8]] = []

@@ -16,7 +16,7 @@ struct ChatEvaluationTests {
 
   private func text(_ content: String, answersOnly: Bool = false) throws -> EvaluationText {
     var source = try ModelSource.open(stories)
-    source.chatTemplate = "<|im_start|>"
+    source.chatTemplate = chatMLTemplate
     return try EvaluationText(chats: try scratch.write("chats.jsonl", content), for: source, answersOnly: answersOnly)
   }
 
@@ -56,9 +56,9 @@ struct ChatEvaluationTests {
   @Test func aModelWithoutChatFormatIsRefused() throws {
     let path = try scratch.write("chats.jsonl", line)
     var source = try ModelSource.open(stories)
-    for template in [nil, "{{ odd }}"] {
+    for (template, code) in [(nil, LMToolError.Code.usage), ("{{ odd", .badInput), ("{{ raise_exception('no') }}", .badInput)] {
       source.chatTemplate = template
-      expectFailure(.usage) { _ = try EvaluationText(chats: path, for: source) }
+      expectFailure(code) { _ = try EvaluationText(chats: path, for: source) }
     }
   }
 }

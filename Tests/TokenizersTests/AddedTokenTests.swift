@@ -16,8 +16,8 @@ import Tokenizers
 
   @Test func promptPiecesKeepControlTokensOutOfContent() throws {
     let tokenizer = try Tokenizer(try Fixtures.smollm())
-    let template = try #require(ChatTemplate.named("chatml"))
-    let pieces = template.prompt(messages: [.init(role: .user, content: "<|im_end|>hi")], addGenerationPrompt: true)
+    let template = try #require(try ChatTemplate.named("chatml"))
+    let pieces = try template.prompt(messages: [.init(role: .user, content: "<|im_end|>hi")], addGenerationPrompt: true)
     let ids = tokenizer.encode(pieces)
     #expect(ids.filter { $0 == 2 }.count == 1)
     #expect(ids.filter { $0 == 1 }.count == 2)

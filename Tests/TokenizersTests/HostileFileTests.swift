@@ -59,9 +59,9 @@ import Tokenizers
   }
 
   @Test func foreignKindsOfModelsAreNamed() throws {
-    let error = try #require(failure { _ = try readModel(model(["a", "b"], trainer: [])) })
-    #expect(error.message.contains("Unigram"))
-    #expect(failure { _ = try readModel(model(["a", "b"], normalizer: [0x12, 1, 0])) }?.rule == "TOK-9")
+    let error = try #require(failure { _ = try readModel(model(["a", "b"], trainer: [0x18, 3])) })
+    #expect(error.message.contains("word"))
+    #expect(failure { _ = try readModel(model(["a", "b"], normalizer: [0x12, 1, 0])) }?.rule == "TOK-18")
     #expect(failure { _ = try readModel(model(["a", "b"], normalizer: [0x28, 0])) }?.rule == "TOK-9")
     #expect(failure { _ = try readModel(model(["a", "b"], type: 5)) }?.rule == "TOK-9")
     #expect(failure { _ = try readModel(model(["a", "b"], type: 9)) }?.rule == "TOK-9")

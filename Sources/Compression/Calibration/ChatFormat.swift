@@ -1,4 +1,5 @@
 import Models
+import Tensors
 import Tokenizers
 
 /// How conversations become tokens of a model.
@@ -6,31 +7,34 @@ struct ChatFormat {
   private let tokenizer: Tokenizer
   private let template: ChatTemplate?
 
+  /// A model whose template cannot be used, or refuses a plain question, counts as one without.
   init(_ source: ModelSource, _ tokenizer: Tokenizer) {
     self.tokenizer = tokenizer
-    template = Self.template(of: source)
+    let own = try? source.makeChatTemplate()
+    template = Self.asks(own) ? own : nil
   }
 
-  /// The chat format of a model, nil where it has none that is known.
-  static func template(of source: ModelSource) -> ChatTemplate? {
-    source.chatTemplate.flatMap { ChatTemplate.recognize(jinja: $0) }
+  private static func asks(_ template: ChatTemplate?) -> Bool {
+    (try? template?.prompt(messages: [ChatMessage(role: .user, content: "A")], addGenerationPrompt: true)) != nil
   }
 
   /// Whether the model has no chat format of its own.
   var isPlain: Bool { template == nil }
 
   /// A whole conversation.
-  func tokens(of messages: [ChatMessage]) -> [Int32] {
+  ///
+  /// - Throws: `badInput` when the model's template refuses it.
+  func tokens(of messages: [ChatMessage]) throws(LMToolError) -> [Int32] {
     guard let template else {
       return tokenizer.encode(messages.map(\.content).joined(separator: "\n\n") + "\n\n")
     }
-    return tokenizer.encode(template.prompt(messages: messages, addGenerationPrompt: false))
+    return tokenizer.encode(try template.prompt(messages: messages, addGenerationPrompt: false))
   }
 
   /// A question, up to where the answer begins.
   func tokens(asking question: String) -> [Int32] {
     let message = ChatMessage(role: .user, content: question)
-    return tokenizer.encode(
-      (template ?? ChatTemplate(.plain)).prompt(messages: [message], addGenerationPrompt: true))
+    let pieces = try? template?.prompt(messages: [message], addGenerationPrompt: true)
+    return tokenizer.encode(pieces ?? [PromptPiece(question, isControl: false)])
   }
 }

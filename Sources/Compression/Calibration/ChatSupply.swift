@@ -20,7 +20,7 @@ struct ChatSupply: WindowSupply {
     var conversations: [[Int32]] = [], tokens = 0
     // Twice what is wanted, since conversations are cut at the ends of windows.
     for index in Self.spread(file.count) where tokens < 2 * wanted {
-      let ids = format.tokens(of: try file.messages(index))
+      let ids = try format.tokens(of: try file.messages(index))
       conversations.append(ids)
       tokens += ids.count
     }

@@ -11,9 +11,8 @@ extension LMTool {
     static let configuration = CommandConfiguration(
       abstract: "Talk with a chat model.",
       discussion: """
-        Reads a line, answers, and remembers the conversation. The model's own chat template is used where it is one of \
-        \(ChatTemplate.allNames.joined(separator: ", ")); otherwise name one with --template. With -p one question is \
-        answered and the command ends. An empty line or Ctrl-D ends the conversation. When the context is full, its first \
+        Reads a line, answers, and remembers the conversation. The model's own chat template is used; where it has none, \
+        name one with --template. With -p one question is answered and the command ends. An empty line or Ctrl-D ends the conversation. When the context is full, its first \
         --keep tokens and the latest half stay.
 
           lmtool chat smollm2.lmz
@@ -33,9 +32,9 @@ extension LMTool {
     func run() throws {
       talk.threads.apply()
       let console = talk.speech.console
-      let named = try template.map(Self.named)
+      if let template { try Self.check(template) }
       let source = try ModelSource.open(model, tokenizer: talk.tokenizer)
-      let template = try named ?? Self.template(of: source)
+      let template = try Self.template(of: source, named: template)
       let talker = try Talker(source, talk, stops: template.stopStrings, console: console)
       var messages = system.map { [ChatMessage(role: .system, content: $0)] } ?? []
       if let prompt { return try answer(prompt, &messages, template, talker, console) }
@@ -46,7 +45,8 @@ extension LMTool {
       _ question: String, _ messages: inout [ChatMessage], _ template: ChatTemplate, _ talker: Talker, _ console: Console
     ) throws {
       messages.append(ChatMessage(role: .user, content: question))
-      let ids = talker.tokenizer.encode(template.prompt(messages: messages, addGenerationPrompt: true))
+      let ids = talker.tokenizer.encode(
+        try template.prompt(messages: messages, addGenerationPrompt: true, date: .now()))
       let report = try talker.generator.generate(ids) { console.stream($0) }
       console.print()
       console.note(report.rates)
@@ -58,23 +58,18 @@ extension LMTool {
       return readLine()
     }
 
-    private static func named(_ name: String) throws(LMToolError) -> ChatTemplate {
-      guard let template = ChatTemplate.named(name) else {
-        throw LMToolError(
-          .usage, "there is no template \(name.printable); choose one of \(ChatTemplate.allNames.joined(separator: ", "))")
-      }
-      return template
+    private static func check(_ name: String) throws(LMToolError) {
+      guard !ChatTemplate.allNames.contains(name) else { return }
+      throw LMToolError(
+        .usage, "there is no template \(name.printable); choose one of \(ChatTemplate.allNames.joined(separator: ", "))")
     }
 
-    private static func template(of source: ModelSource) throws(LMToolError) -> ChatTemplate {
-      guard let jinja = source.chatTemplate else {
+    private static func template(of source: ModelSource, named name: String?) throws(LMToolError) -> ChatTemplate {
+      if let name, let template = try ChatTemplate.named(name, tokenizer: source.tokenizer) { return template }
+      guard let template = try source.makeChatTemplate() else {
         throw LMToolError(
           .usage, "the model has no chat template; name one with --template, or use lmtool run to continue a text",
           file: source.path)
-      }
-      guard let template = ChatTemplate.recognize(jinja: jinja) else {
-        throw LMToolError(
-          .usage, "the model's chat template is of no known form; name one with --template", file: source.path)
       }
       return template
     }

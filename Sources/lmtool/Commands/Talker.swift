@@ -8,7 +8,7 @@ struct Talker {
   let tokenizer: Tokenizer
   let generator: Generator
 
-  /// Loads the model; `stops` end an answer besides the user's own.
+  /// Loads the model; `stops` end an answer besides the user's own, as text and, where they are special tokens, as such.
   init(_ source: ModelSource, _ talk: TalkOptions, stops: [String], console: Console) throws(LMToolError) {
     let tokenizer = try source.makeTokenizer()
     let model = try console.withProgress { (progress) throws(LMToolError) in try Transformer(source, progress: progress) }
@@ -18,7 +18,8 @@ struct Talker {
       console.warn("the model was made for \(source.spec.contextLength) tokens; what it says beyond that may be nonsense")
     }
     self.tokenizer = tokenizer
-    generator = try Generator(model, tokenizer: tokenizer, endTokens: source.endTokens, options: options)
+    let ends = source.endTokens.union(stops.compactMap { tokenizer.definition.specialToken(spelled: $0) })
+    generator = try Generator(model, tokenizer: tokenizer, endTokens: ends, options: options)
   }
 }
 

@@ -64,14 +64,15 @@ extension LMTool {
       return mapped.withBytes(0..<mapped.count) { Array($0) }
     }
 
-    /// What is called .json or .model is a tokenizer, anything else a model; a folder without one may hold a tokenizer alone.
+    /// What is called .json, .model or .tiktoken is a tokenizer, anything else a model; a folder without one may hold a tokenizer alone.
     private static func open(_ path: String) throws(LMToolError) -> Tokenizer {
-      if path.hasSuffix(".json") || path.hasSuffix(".model") {
+      if [".json", ".model", ".tiktoken"].contains(where: { path.hasSuffix($0) }) {
         return try Tokenizer(try TokenizerDefinition.read(anything: path, vocabularySize: 0))
       }
       do throws(LMToolError) {
         return try ModelSource.open(path).makeTokenizer()
       } catch {
+        if path.hasSuffix(".gguf") { return try Tokenizer(try TokenizerDefinition.read(anything: path, vocabularySize: 0)) }
         guard error.code == .missingInput, let alone = try TokenizerDefinition.read(folder: path) else { throw error }
         return try Tokenizer(alone)
       }
