@@ -8,21 +8,23 @@ import Tokenizers
 /// Compares compressed models with the original on windows that calibration has not seen.
 struct RateJudge {
   private let original: ModelSource
-  private let tokenizer: Tokenizer?
+  private let tokenizer: Tokenizer
   private let text: EvaluationText
   private let window: Int
 
   private let splits: TokenSplits?
 
   /// Judges by `windows`, whose tokens are those of `trimmed`, the original or what its vocabulary was trimmed to.
+  ///
+  /// - Throws: `missingInput` when the model has no tokenizer: its quality cannot be measured.
   init(_ original: ModelSource, windows: TokenWindows, tokenizedBy trimmed: ModelSource) throws(LMToolError) {
     self.original = original
-    tokenizer = trimmed.tokenizer == nil ? nil : try trimmed.makeTokenizer()
+    tokenizer = try trimmed.makeTokenizer()
     // Special tokens in it are meant as such: chats are judged in the format of the model.
-    let bytes = tokenizer?.decode(windows.tokens) ?? []
+    let bytes = tokenizer.decode(windows.tokens)
     text = EvaluationText([.init([PromptPiece(String(decoding: bytes, as: UTF8.self), isControl: true)])])
     window = windows.length
-    if trimmed.spec.vocabularySize != original.spec.vocabularySize, let tokenizer {
+    if trimmed.spec.vocabularySize != original.spec.vocabularySize {
       splits = try TokenSplits(of: try original.makeTokenizer(), in: tokenizer)
     } else {
       splits = nil
@@ -31,9 +33,6 @@ struct RateJudge {
 
   /// The quality of a model.
   func judge(_ model: ModelSource, progress: ProgressConsumer?) throws(LMToolError) -> RateReport.Quality {
-    guard let tokenizer else {
-      throw LMToolError(.missingInput, "the model has no tokenizer, so its quality cannot be measured", file: original.path)
-    }
     let evaluation = try Evaluation(EvaluationOptions(window: window), tokenizer: tokenizer)
     let compressed = try Transformer(model), original = try Transformer(original, arithmetic: .float)
     let result: EvaluationResult
