@@ -89,4 +89,17 @@ public final class AdamW {
     }
     return norm
   }
+
+  /// The moments of every parameter, first and second.
+  public var moments: [(first: Floats, second: Floats)] { zip(first, second).map { ($0, $1) } }
+
+  /// Goes on after so many steps, whose moments have been put in the place of these.
+  public func resume(after steps: Int) {
+    self.steps = steps
+    powers = (1, 1)
+    for _ in 0..<steps {
+      powers.beta1 *= options.beta1
+      powers.beta2 *= options.beta2
+    }
+  }
 }

@@ -37,6 +37,12 @@ public final class Floats: @unchecked Sendable {
     pointer.update(from: other.pointer, count: count)
   }
 
+  /// Takes as many elements as it has.
+  public func update(from elements: [Float]) {
+    precondition(elements.count == count, "as many floats as are there")
+    elements.withUnsafeBufferPointer { if let base = $0.baseAddress { pointer.update(from: base, count: count) } }
+  }
+
   /// The elements.
   public var array: [Float] { [Float](UnsafeBufferPointer(start: pointer, count: count)) }
 }

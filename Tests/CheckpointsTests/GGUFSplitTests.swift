@@ -1,5 +1,6 @@
 import Checkpoints
 import OrderedCollections
+import Tensors
 import TestSupport
 import Testing
 
@@ -12,9 +13,10 @@ struct GGUFSplitTests {
     _ number: Int, of count: Int, tensor: String, name: String? = nil, metadata: [[UInt8]] = []
   ) throws -> String {
     var builder = GGUFBuilder()
-    builder.metadata = [
-      GGUFBuilder.entry("split.no", 2, bytes(UInt16(number))), GGUFBuilder.entry("split.count", 2, bytes(UInt16(count))),
-    ] + metadata
+    builder.metadata =
+      [
+        GGUFBuilder.entry("split.no", 2, bytes(UInt16(number))), GGUFBuilder.entry("split.count", 2, bytes(UInt16(count))),
+      ] + metadata
     builder.infos = [GGUFBuilder.info(tensor, [4], .i8)]
     builder.data = [UInt8](repeating: UInt8(number + 1), count: 32)
     return try scratch.write(name ?? "model-0000\(number + 1)-of-0000\(count).gguf", builder.file)

@@ -49,7 +49,8 @@ struct GGUFSplit {
   func check(_ part: GGUFFile, number: Int) throws(LMToolError) {
     guard part.metadata["split.count"]?.int == count, part.metadata["split.no"]?.int == number else {
       throw LMToolError(
-        .badInput, "by its name it is number \(number + 1) of \(count) files, but its metadata say otherwise", file: part.file.path,
+        .badInput, "by its name it is number \(number + 1) of \(count) files, but its metadata say otherwise",
+        file: part.file.path,
         at: .key("split.no"), rule: "GGUF-13")
     }
   }
@@ -58,7 +59,8 @@ struct GGUFSplit {
   func checkCount(of file: GGUFFile) throws(LMToolError) {
     guard let expected = file.metadata["split.tensors.count"]?.int, expected != file.tensors.count else { return }
     throw LMToolError(
-      .badInput, "the model should have \(expected) tensors, but its \(count) files have \(file.tensors.count)", file: file.file.path,
+      .badInput, "the model should have \(expected) tensors, but its \(count) files have \(file.tensors.count)",
+      file: file.file.path,
       at: .key("split.tensors.count"), rule: "GGUF-13")
   }
 }

@@ -7,7 +7,7 @@ import Training
 /// Trains a model towards a teacher, and keeps the best of what came out.
 public final class Distilling {
   /// What training is like at some step.
-  public struct Look: Codable, Sendable {
+  public struct Look: Codable, Sendable, Equatable {
     /// Steps so far.
     public var step: Int
     /// Tokens so far.
@@ -18,6 +18,20 @@ public final class Distilling {
     public var divergence: Double
     /// -log likelihood of these texts, in nats a token.
     public var likelihood: Double
+  }
+
+  /// How a training went, for reports.
+  public struct Report: Codable, Sendable {
+    /// Numbers that were trained.
+    public var parameters: Int
+    /// Windows to train on, and their length.
+    public var windows: Int
+    /// Tokens of a window.
+    public var window: Int
+    /// Every look at the texts kept aside.
+    public var looks: [Look]
+    /// The step whose model was kept.
+    public var best: Int
   }
 
   private let options: DistillingOptions
@@ -31,15 +45,28 @@ public final class Distilling {
   public private(set) var looks: [Look] = []
   /// The model.
   public let student: TrainedModel
+  private let folder: JobFolder?
 
   /// Prepares training on the windows of a text.
   ///
+  /// - Parameters:
+  ///   - output: where the student will be written.
+  ///   - workFolder: a folder that keeps the state at every look, to go on after an interruption.
   /// - Throws: `badInput` for a text with too few windows, and for weights that are not finite.
   public init(
     student source: ModelSource, teacher: ModelSource?, text: CalibrationText, _ options: DistillingOptions,
-    progress: ProgressConsumer? = nil
+    output: String, workFolder: String? = nil, progress: ProgressConsumer? = nil
   ) throws(LMToolError) {
+    if let teacher, teacher.spec.vocabularySize != source.spec.vocabularySize {
+      throw LMToolError(
+        .usage,
+        "the teacher has \(teacher.spec.vocabularySize) tokens and the student \(source.spec.vocabularySize); a student learns from a "
+          + "teacher of the same vocabulary", file: source.path)
+    }
     self.options = options
+    folder = try workFolder.map { (path) throws(LMToolError) in
+      try JobFolder(path: path, job: try Self.job(source, teacher, text, options), output: output)
+    }
     windows = text.windows
     guard windows.count >= 2 else {
       throw LMToolError(.badInput, "there is only one window of text, too little to learn from and to judge by; give more text")
@@ -60,39 +87,86 @@ public final class Distilling {
     optimizer = AdamW(student.parameters, options.optimizer)
   }
 
-  /// Trains until time, tokens or patience run out; afterwards the student is the best of what was seen.
-  public func run(progress: ProgressConsumer? = nil) {
-    let clock = ContinuousClock(), start = clock.now
+  /// What a work folder is for.
+  private static func job(
+    _ student: ModelSource, _ teacher: ModelSource?, _ text: CalibrationText, _ options: DistillingOptions
+  ) throws(LMToolError) -> String {
+    let master = try teacher.map { (teacher) throws(LMToolError) in try ModelFingerprint.of(teacher) } ?? "none"
+    let bytes = text.windows.tokens.flatMap { token in (0..<4).map { UInt8(truncatingIfNeeded: token >> (8 * $0)) } }
+    return
+      "lmtool \(Exporting.version)\nstudent \(try ModelFingerprint.of(student))\nteacher \(master)\ntext \(Digest.hex(bytes))\n"
+      + "options \(options)\n"
+  }
+
+  /// Trains until time, tokens or patience run out, from where it was interrupted if it was; afterwards the student is the best of what
+  /// was seen.
+  ///
+  /// - Throws: `badInput` for a checkpoint that is damaged; `inputOutput` when the disk is full.
+  public func run(progress: ProgressConsumer? = nil) throws(LMToolError) {
+    let clock = ContinuousClock(), start = clock.now, checkpoint = folder.map { TrainingCheckpoint($0) }
+    var state = TrainingCheckpoint.State(
+      tokens: 0, epoch: 0, order: [], steps: 0, seconds: 0, looksSinceBest: 0, looks: [], best: 0)
+    if let kept = try checkpoint?.load(into: student.parameters, optimizer.moments) {
+      state = kept.state
+      looks = state.looks
+      if let look = looks.first(where: { $0.step == state.best }) { best = (look, kept.best) }
+      optimizer.resume(after: state.steps)
+      student.refresh()
+    }
+    let before = state.seconds
     func seconds() -> Double {
       let passed = (clock.now - start).components
-      return Double(passed.seconds) + Double(passed.attoseconds) * 1e-18
+      return before + Double(passed.seconds) + Double(passed.attoseconds) * 1e-18
     }
-    var tokens = 0, looksSinceBest = 0, order: [Int] = [], epoch: UInt64 = 0
-    look(step: 0, tokens: 0, seconds: seconds())
-    while true {
+    if looks.isEmpty { look(step: 0, tokens: 0, seconds: seconds()) }
+    while state.looksSinceBest < options.patience {
       let fraction = max(
-        options.maximumTokens.map { Double(tokens) / Double($0) } ?? 0,
+        options.maximumTokens.map { Double(state.tokens) / Double($0) } ?? 0,
         options.maximumSeconds.map { seconds() / $0 } ?? 0)
-      if fraction >= 1 || (options.maximumTokens == nil && options.maximumSeconds == nil && epoch > 1) { break }
-      if order.count < options.batch {
-        order = shuffled(epoch)
-        epoch += 1
-      }
-      let batch = Array(order.prefix(options.batch))
-      order.removeFirst(min(options.batch, order.count))
-      take(batch, rate: options.rate(at: fraction))
-      tokens += batch.count * windows.length
-      progress?(
-        ProgressUpdate(stage: "train", done: Int(fraction * 1000), total: 1000, unit: .passes))
-      if optimizer.steps % options.interval == 0 {
-        look(step: optimizer.steps, tokens: tokens, seconds: seconds())
-        looksSinceBest = best?.look.step == optimizer.steps ? 0 : looksSinceBest + 1
-        if looksSinceBest >= options.patience { break }
-      }
+      if fraction >= 1 || (options.isEndless && state.epoch > 1) { break }
+      take(next(&state), rate: options.rate(at: fraction))
+      state.tokens += options.batch * windows.length
+      state.steps = optimizer.steps
+      progress?(ProgressUpdate(stage: "train", done: Int(fraction * 1000), total: 1000, unit: .passes))
+      guard optimizer.steps % options.interval == 0 else { continue }
+      look(step: optimizer.steps, tokens: state.tokens, seconds: seconds())
+      state.looksSinceBest = best?.look.step == optimizer.steps ? 0 : state.looksSinceBest + 1
+      try keep(&state, seconds: seconds(), checkpoint)
     }
-    if looks.last?.step != optimizer.steps { look(step: optimizer.steps, tokens: tokens, seconds: seconds()) }
+    if looks.last?.step != optimizer.steps { look(step: optimizer.steps, tokens: state.tokens, seconds: seconds()) }
     restoreBest()
   }
+
+  /// The windows of the next step.
+  private func next(_ state: inout TrainingCheckpoint.State) -> [Int] {
+    if state.order.count < options.batch {
+      state.order += shuffled(state.epoch)
+      state.epoch += 1
+    }
+    defer { state.order.removeFirst(min(options.batch, state.order.count)) }
+    return Array(state.order.prefix(options.batch))
+  }
+
+  private func keep(
+    _ state: inout TrainingCheckpoint.State, seconds: Double, _ checkpoint: TrainingCheckpoint?
+  ) throws(LMToolError) {
+    guard let checkpoint, let best else { return }
+    state.looks = looks
+    state.best = best.look.step
+    state.seconds = seconds
+    try checkpoint.save(state, student.parameters, optimizer.moments, best: best.values)
+  }
+
+  /// How it went.
+  public var report: Report {
+    Report(
+      parameters: student.parameters.reduce(0) { $0 + $1.values.count }, windows: training.count, window: windows.length,
+      looks: looks,
+      best: best?.look.step ?? 0)
+  }
+
+  /// Removes the work folder: the job is done.
+  public func finish() { folder?.remove() }
 
   /// One step over some windows, as many passes as it takes.
   private func take(_ batch: [Int], rate: Double) {
@@ -138,9 +212,7 @@ public final class Distilling {
 
   private func restoreBest() {
     guard let best else { return }
-    for (parameter, values) in zip(student.parameters, best.values) {
-      values.withUnsafeBufferPointer { parameter.values.pointer.update(from: $0.baseAddress!, count: $0.count) }
-    }
+    for (parameter, values) in zip(student.parameters, best.values) { parameter.values.update(from: values) }
     student.refresh()
   }
 }

@@ -31,6 +31,9 @@ public struct DistillingOptions: Sendable, Equatable {
   /// The usual options.
   public init() {}
 
+  /// Whether neither time nor tokens end it: then two epochs do.
+  var isEndless: Bool { maximumTokens == nil && maximumSeconds == nil }
+
   /// Fraction of the training during which the rate rises.
   static let warmUp = 0.03
 

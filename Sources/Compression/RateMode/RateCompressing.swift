@@ -65,7 +65,9 @@ public struct RateCompressing {
   {
     try OutputPath.check(path, against: source)
     var timer = StageTimer()
-    let work = try workFolder.map { (folder) throws(LMToolError) in try RateWork(path: folder, job: try job(goal, calibration)) }
+    let work = try workFolder.map { (folder) throws(LMToolError) in
+      try RateWork(path: folder, job: try job(goal, calibration), output: path)
+    }
     let choice = try choose(goal, calibration)
     try check(goal, choice.source)
     let made: Calibration

@@ -12,41 +12,17 @@ import Tensors
 ///
 /// It belongs to one model, goal and set of options, which its file `job` names; matrices are whole or not there (`OutputFile`).
 final class RateWork {
-  /// The folder.
-  let path: String
 
-  /// Opens or makes the folder at `path` for a job.
+  private let folder: JobFolder
+
+  /// Opens or makes the folder at `path` for a job that writes `output`.
   ///
-  /// - Throws: `usage` when the folder belongs to another job; `cannotCreate`.
-  init(path: String, job: String) throws(LMToolError) {
-    self.path = path
-    let note = path + "/job"
-    if mkdir(path, 0o755) != 0 {
-      guard errno == EEXIST else { throw LMToolError.system(.cannotCreate, "cannot create the work folder", file: path) }
-      guard access(note, F_OK) == 0 else {
-        throw LMToolError(.usage, "it exists and is no work folder of lmtool; name another with --work-dir", file: path)
-      }
-    }
-    if access(note, F_OK) == 0 {
-      let found = try Self.text(note)
-      guard found == job else {
-        throw LMToolError(
-          .usage,
-          "this work folder belongs to another model, budget or set of options; remove it, or name another with --work-dir",
-          file: path)
-      }
-    } else {
-      let file = try OutputFile(path: note)
-      try file.write(Array(job.utf8))
-      try file.commit()
-    }
+  /// - Throws: what `JobFolder` throws.
+  init(path: String, job: String, output: String) throws(LMToolError) {
+    folder = try JobFolder(path: path, job: job, output: output)
   }
 
-  private static func text(_ path: String) throws(LMToolError) -> String {
-    let file = try MappedFile(path: path)
-    return file.withBytes(0..<file.count) { String(decoding: $0, as: UTF8.self) }
-  }
-
+  private var path: String { folder.path }
   /// Where the calibration is kept.
   var calibration: String { path + "/calibration.safetensors" }
   /// Whether a calibration is kept.
@@ -117,7 +93,7 @@ final class RateWork {
   }
 
   /// Removes the folder with everything in it: the work is done.
-  func remove() { removeTree(path) }
+  func remove() { folder.remove() }
 
   private static func bytes(_ value: UInt64) -> [UInt8] { (0..<8).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) } }
 }

@@ -38,6 +38,12 @@ extension LMTool {
     var temperature: Double = 1
     @Option(help: ArgumentHelp("Steps between two looks at the text that is kept aside.", valueName: "n"))
     var interval: Int = 20
+    @Option(
+      help: ArgumentHelp(
+        "Keep the state of training in this folder, to go on after Ctrl-C or a crash; it is removed at the end.",
+        valueName: "folder"),
+      completion: .directory)
+    var workDir: String?
     @Flag(help: "Compute products in f32 rather than in bf16.")
     var f32 = false
     @OptionGroup(title: "Text") var source: CalibrationTextArguments
@@ -65,19 +71,26 @@ extension LMTool {
       options.interval = interval
       options.usesBF16 = !f32
       let distilling = try console.withProgress { (progress) throws(LMToolError) in
-        try Distilling(student: student, teacher: teacher, text: text, options, progress: progress)
+        try Distilling(
+          student: student, teacher: teacher, text: text, options, output: output, workFolder: workDir, progress: progress)
       }
-      console.withProgress { distilling.run(progress: $0) }
+      try console.withProgress { (progress) throws(LMToolError) in try distilling.run(progress: progress) }
       try console.withProgress { (progress) throws(LMToolError) in
         try distilling.write(student, to: output, progress: progress)
       }
-      var table = Table(.right("step"), .right("tokens"), .right("seconds"), .right("KL"), .right("nats/token"))
-      for look in distilling.looks {
+      distilling.finish()
+      try report.json ? console.print(json: distilling.report) : Self.show(distilling.report, on: console)
+    }
+
+    private static func show(_ report: Distilling.Report, on console: Console) {
+      var table = Table(
+        .right("step"), .right("tokens"), .right("seconds"), .right("KL"), .right("nats/token"), .left(""))
+      for look in report.looks {
         table.add(
           "\(look.step)", "\(look.tokens)", Table.Cell(look.seconds.fixed(1)), Table.Cell(look.divergence.fixed(4)),
-          Table.Cell(look.likelihood.fixed(4)))
+          Table.Cell(look.likelihood.fixed(4)), look.step == report.best ? "kept" : "")
       }
-      if report.json { try console.print(json: distilling.looks) } else { console.print(table) }
+      console.print(table)
     }
   }
 }
