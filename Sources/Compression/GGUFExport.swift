@@ -17,36 +17,41 @@ extension Exporting {
     _ source: ModelSource, to path: String, matrixType: DType? = nil, progress: ProgressConsumer? = nil
   ) throws(LMToolError) -> [String] {
     try OutputPath.check(path, against: source)
-    let configuration = Configuration(source.config, file: source.path)
-    guard let mapping = try Architectures.family(of: configuration).gguf else {
-      throw LMToolError(
-        .usage, "GGUF files of the type \(source.config["model_type"]?.string?.printable ?? "given") cannot be written",
-        file: source.path)
-    }
+    let mapping = try Architectures.mapping(of: Configuration(source.config, file: source.path))
     let tensors = try GGUFExportTensor.all(of: source, mapping: mapping, matrixType: matrixType)
-    let attention = source.spec.layers[0].attention
-    let divisors = attention.rotary?.divisors(headSize: attention.headSize)
-    let extra = divisors.map { [GGUFTensorEntry(name: "rope_freqs.weight", shape: [$0.count], type: .f32)] } ?? []
+    let factors = mapping.factors(of: source.spec)
+    let entries = factors.map { GGUFTensorEntry(name: $0.name, shape: [$0.values.count], type: .f32) } + tensors.map(\.entry)
+    let shapes = Dictionary(uniqueKeysWithValues: entries.map { ($0.name, $0.shape) })
+    let described = GGUFModel(
+      name: mapping.traits.name, metadata: mapping.metadata(of: source.spec), shapes: shapes, factors: factors)
+    try mapping.check(source.spec, against: described, path: source.path)
     let metadata = try metadata(of: source, mapping: mapping, types: tensors.map(\.type))
-    let writer = try GGUFWriter(path: path, metadata: metadata, tensors: extra + tensors.map(\.entry))
-    if let divisors {
-      try divisors.withFloats { (floats) throws(LMToolError) in try writer.write(floats: floats) }
+    let writer = try GGUFWriter(path: path, metadata: metadata, tensors: entries)
+    for factor in factors {
+      try factor.values.withFloats { (floats) throws(LMToolError) in try writer.write(floats: floats) }
     }
     for (index, tensor) in tensors.enumerated() {
       do throws(LMToolError) { try tensor.write(to: writer) } catch { throw error.within(file: source.path) }
       progress?(ProgressUpdate(stage: "export", done: index + 1, total: tensors.count, unit: .tensors))
     }
     try writer.finish()
-    return differences(of: source)
+    return differences(of: source, mapping.traits)
   }
 
   /// What the format or llama.cpp cannot express.
-  private static func differences(of source: ModelSource) -> [String] {
+  private static func differences(of source: ModelSource, _ traits: GGUFTraits) -> [String] {
     var notes: [String] = []
     if let window = source.spec.narrowestWindow, window < source.spec.contextLength {
-      notes.append(
-        "the file's context is cut to the sliding window of \(window) tokens, since llama.cpp has none for this family")
+      switch traits.windows {
+      case .computed: break
+      case .ignored:
+        notes.append("llama.cpp takes no notice of the sliding window of \(window) tokens: longer texts are computed otherwise")
+      case .cut:
+        notes.append(
+          "the file's context is cut to the sliding window of \(window) tokens, since llama.cpp has none for this family")
+      }
     }
+    if source.spec.layers[0].mlp.activation == .gelu { notes.append("llama.cpp computes GELU by its approximation") }
     if case .sentencePiece(let rules)? = source.tokenizer?.model, rules.removesExtraSpaces {
       notes.append("the tokenizer drops extra spaces, llama.cpp keeps them")
     }
@@ -60,7 +65,7 @@ extension Exporting {
     of source: ModelSource, mapping: any GGUFMapping, types: [GGMLType]
   ) throws(LMToolError) -> OrderedDictionary<String, GGUFValue> {
     var metadata: OrderedDictionary<String, GGUFValue> = [
-      "general.architecture": .string(mapping.name), "general.quantization_version": .uint32(2),
+      "general.architecture": .string(mapping.traits.name), "general.quantization_version": .uint32(2),
       "general.file_type": .uint32(fileType(types)),
     ]
     for (key, value) in mapping.metadata(of: source.spec) { metadata[key] = value }

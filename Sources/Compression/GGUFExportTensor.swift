@@ -15,8 +15,12 @@ struct GGUFExportTensor {
   ) throws(LMToolError) -> [GGUFExportTensor] {
     var parts: OrderedDictionary<String, [(slice: TensorSlice, reader: any TensorReader)]> = [:]
     for spec in source.spec.tensors {
-      let slice = mapping.slice(of: spec, in: source.spec)
+      let slice = mapping.slice(of: spec, in: source.spec, isFused: mapping.traits.fusesQueryKeyValue)
       parts[slice.name, default: []].append((slice, try source.tensor(spec)))
+    }
+    if source.spec.isTied, mapping.traits.tiedHead == .repeated {
+      let name = TensorSpec(.head, shape: []).ggufName, embedding = source.spec.embedding
+      parts[name] = [(TensorSlice(name, shape: embedding.shape), try source.tensor(embedding))]
     }
     return parts.values.map { GGUFExportTensor(type: type(of: $0.map(\.reader), matrixType: matrixType), parts: $0) }
   }
@@ -66,7 +70,7 @@ struct GGUFExportTensor {
     let columns = parts[0].reader.shape.dropFirst().reduce(1, *)
     let buffer = UnsafeMutableBufferPointer<Float>.allocate(capacity: columns)
     defer { buffer.deallocate() }
-    for stored in 0..<parts[0].slice.shape[0] {
+    for stored in 0..<parts[0].slice.shape.reduce(1, *) / columns {
       let (index, row) = try locate(stored), part = parts[index]
       try part.reader.read(row * columns..<(row + 1) * columns, into: buffer)
       try FloatPieces.check(

@@ -13,13 +13,16 @@ extension ModelSource {
       )
     }
     let mapping = try Architectures.mapping(gguf: name, file: path)
-    let config = try mapping.configuration(of: file)
+    let config = try mapping.configuration(of: GGUFModel(file, name: name))
     let spec = try Architectures.spec(of: Configuration(config, file: path))
     var stored: OrderedDictionary<String, any TensorReader> = [:]
-    // The rotary divisors are not left over: they are part of the configuration.
-    for (name, tensor) in file.tensors where name != "rope_freqs.weight" { stored[name] = GGUFGridTensor(tensor) ?? tensor }
+    // The rotary factors are not left over: they are part of the configuration.
+    for (name, tensor) in file.tensors where !GGUFModel.factorNames.contains(name) {
+      stored[name] = GGUFGridTensor(tensor) ?? tensor
+    }
     var checkpoint = CheckpointTensors(stored, path: path)
-    let tensors = try checkpoint.cut(spec) { [mapping.slice(of: $0, in: spec)] }
+    let isFused = stored["blk.0.attn_qkv.weight"] != nil
+    let tensors = try checkpoint.cut(spec) { [mapping.slice(of: $0, in: spec, isFused: isFused)] }
     let text = GGUFText(file)
     var source = try ModelSource(
       path: path, format: "GGUF v\(file.version)", spec: spec, config: config, available: tensors,

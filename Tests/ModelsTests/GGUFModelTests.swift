@@ -96,7 +96,7 @@ struct GGUFModelTests {
   }
 
   @Test func otherRotaryScalingsAreRefusedByName() {
-    let error = expectFailure(.badInput) { _ = try open(metadata: { $0["llama.rope.scaling.type"] = .string("yarn") }) }
+    let error = expectFailure(.badInput) { _ = try open(metadata: { $0["llama.rope.scaling.type"] = .string("dynamic") }) }
     #expect(error?.place == .key("llama.rope.scaling.type"))
     expectFailure(.badInput) { _ = try open(metadata: { $0["llama.rope.scaling.type"] = .string("linear") }) }
   }

@@ -5,8 +5,8 @@ import Tensors
 public protocol Architecture: Sendable {
   /// The values of `model_type` in `config.json` that it answers to.
   var modelTypes: [String] { get }
-  /// How GGUF files hold models of the family; nil where that is not known here.
-  var gguf: (any GGUFMapping)? { get }
+  /// How GGUF files hold models of the family, where llama.cpp runs them.
+  var gguf: [any GGUFMapping] { get }
   /// Describes the model.
   ///
   /// - Throws: `badInput` naming the key that is missing, out of bounds, or asks for what is not supported.
@@ -14,20 +14,8 @@ public protocol Architecture: Sendable {
 }
 
 extension Architecture {
-  /// No way that is known here.
-  public var gguf: (any GGUFMapping)? { nil }
-}
-
-/// How GGUF files hold the models of a family.
-public protocol GGUFMapping: Sendable {
-  /// The value of `general.architecture`, read and written.
-  var name: String { get }
-  /// The Hugging Face configuration of a file's metadata.
-  func configuration(of gguf: GGUFFile) throws(LMToolError) -> JSONValue
-  /// The metadata of a model, besides tokenizer and general keys.
-  func metadata(of spec: ModelSpec) -> [(String, GGUFValue)]
-  /// Where a tensor of a model lies.
-  func slice(of tensor: TensorSpec, in spec: ModelSpec) -> TensorSlice
+  /// None.
+  public var gguf: [any GGUFMapping] { [] }
 }
 
 /// The families that lmtool knows.
@@ -52,13 +40,26 @@ public enum Architectures {
   }
 
   /// How the files of a GGUF architecture hold models.
+  ///
+  /// - Throws: `badInput` (MODEL-1) where it is none of the families.
   public static func mapping(gguf name: String, file: String) throws(LMToolError) -> any GGUFMapping {
-    let mappings = registry.compactMap(\.gguf)
-    if let mapping = mappings.first(where: { $0.name == name }) { return mapping }
-    let known = Set(mappings.map(\.name)).sorted().joined(separator: ", ")
+    let mappings = registry.flatMap(\.gguf)
+    if let mapping = mappings.first(where: { $0.traits.name == name }) { return mapping }
+    let known = mappings.map(\.traits.name).sorted().joined(separator: ", ")
     throw LMToolError(
       .badInput, "GGUF models of the architecture \(name.printable) are not supported; known: \(known)", file: file,
       at: .key("general.architecture"), rule: "MODEL-1")
+  }
+
+  /// How GGUF files hold the model of a configuration.
+  ///
+  /// - Throws: `usage` where llama.cpp does not know the family.
+  public static func mapping(of configuration: Configuration) throws(LMToolError) -> any GGUFMapping {
+    let type = try configuration.modelType()
+    if let mapping = registry.flatMap(\.gguf).first(where: { $0.traits.modelTypes.contains(type) }) { return mapping }
+    throw LMToolError(
+      .usage, "GGUF files of the type \(type.printable) cannot be written: llama.cpp does not run such models",
+      file: configuration.file)
   }
 
   /// Describes the model of a configuration.

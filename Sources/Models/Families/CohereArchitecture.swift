@@ -4,6 +4,7 @@ import Tensors
 /// `transformers` modeling_cohere.py.
 struct CohereArchitecture: Architecture {
   let modelTypes = ["cohere"]
+  var gguf: [any GGUFMapping] { [CohereGGUF()] }
 
   func spec(of configuration: Configuration) throws(LMToolError) -> ModelSpec {
     var plan = try SpecPlan(configuration, epsilon: ("layer_norm_eps", 1e-5), isTied: true, context: 8192)

@@ -4,6 +4,7 @@ import Tensors
 /// [inputs, outputs], queries, keys and values as one. Facts: `transformers` modeling_gpt2.py.
 struct GPT2Architecture: Architecture {
   let modelTypes = ["gpt2"]
+  var gguf: [any GGUFMapping] { [GPT2GGUF()] }
 
   func spec(of configuration: Configuration) throws(LMToolError) -> ModelSpec {
     var configuration = configuration.withoutGroupedHeads

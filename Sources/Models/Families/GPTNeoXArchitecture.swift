@@ -5,6 +5,7 @@ import Tensors
 /// modeling_gpt_neox.py.
 struct GPTNeoXArchitecture: Architecture {
   let modelTypes = ["gpt_neox"]
+  var gguf: [any GGUFMapping] { [GPTNeoXGGUF()] }
 
   func spec(of configuration: Configuration) throws(LMToolError) -> ModelSpec {
     var configuration = configuration.withoutGroupedHeads

@@ -5,6 +5,7 @@ import Tensors
 /// modeling_gemma2.py and modeling_gemma3.py.
 struct GemmaArchitecture: Architecture {
   let modelTypes = ["gemma", "gemma2", "gemma3_text"]
+  var gguf: [any GGUFMapping] { (1...3).map { GemmaGGUF(generation: $0) } }
 
   func spec(of configuration: Configuration) throws(LMToolError) -> ModelSpec {
     let type = try configuration.modelType()

@@ -4,6 +4,7 @@ import Tensors
 /// `transformers` modeling_granite.py.
 struct GraniteArchitecture: Architecture {
   let modelTypes = ["granite"]
+  var gguf: [any GGUFMapping] { [GraniteGGUF()] }
 
   func spec(of configuration: Configuration) throws(LMToolError) -> ModelSpec {
     var plan = try SpecPlan(configuration)

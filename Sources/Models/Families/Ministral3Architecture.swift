@@ -3,6 +3,7 @@ import Tensors
 /// Ministral 3: LLaMA with YaRN and queries that grow with their position. Facts: `transformers` modeling_ministral3.py.
 struct Ministral3Architecture: Architecture {
   let modelTypes = ["ministral3"]
+  var gguf: [any GGUFMapping] { [Mistral3GGUF()] }
 
   func spec(of configuration: Configuration) throws(LMToolError) -> ModelSpec {
     var configuration = configuration

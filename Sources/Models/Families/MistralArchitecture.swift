@@ -4,7 +4,6 @@ import Tensors
 /// modeling_ministral.py.
 struct MistralArchitecture: Architecture {
   let modelTypes = ["mistral", "ministral"]
-  var gguf: (any GGUFMapping)? { LlamaGGUF() }
 
   func spec(of configuration: Configuration) throws(LMToolError) -> ModelSpec {
     var plan = try SpecPlan(configuration)

@@ -4,6 +4,7 @@ import Tensors
 /// `transformers` modeling_olmo2.py.
 struct OLMo2Architecture: Architecture {
   let modelTypes = ["olmo2"]
+  var gguf: [any GGUFMapping] { [OLMo2GGUF()] }
 
   func spec(of configuration: Configuration) throws(LMToolError) -> ModelSpec {
     var plan = try SpecPlan(configuration, epsilon: ("rms_norm_eps", 1e-5))

@@ -4,6 +4,7 @@ import Tensors
 /// modeling_phi3.py.
 struct Phi3Architecture: Architecture {
   let modelTypes = ["phi3"]
+  var gguf: [any GGUFMapping] { [Phi3GGUF()] }
 
   func spec(of configuration: Configuration) throws(LMToolError) -> ModelSpec {
     var plan = try SpecPlan(configuration, epsilon: ("rms_norm_eps", 1e-5), context: 4096)

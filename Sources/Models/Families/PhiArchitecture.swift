@@ -4,6 +4,7 @@ import Tensors
 /// throughout, of the head too. Facts: `transformers` modeling_phi.py.
 struct PhiArchitecture: Architecture {
   let modelTypes = ["phi"]
+  var gguf: [any GGUFMapping] { [Phi2GGUF()] }
 
   func spec(of configuration: Configuration) throws(LMToolError) -> ModelSpec {
     var plan = try SpecPlan(configuration, epsilon: ("layer_norm_eps", 1e-5))

@@ -4,6 +4,7 @@ import Tensors
 /// `transformers` modeling_qwen2.py and modeling_qwen3.py.
 struct QwenArchitecture: Architecture {
   let modelTypes = ["qwen2", "qwen3"]
+  var gguf: [any GGUFMapping] { [QwenGGUF(isThird: false), QwenGGUF(isThird: true)] }
 
   func spec(of configuration: Configuration) throws(LMToolError) -> ModelSpec {
     let isThird = try configuration.modelType() == "qwen3"

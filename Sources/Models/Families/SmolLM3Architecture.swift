@@ -3,6 +3,7 @@ import Tensors
 /// SmolLM3: LLaMA in which every fourth layer has no rotary embedding. Facts: `transformers` modeling_smollm3.py.
 struct SmolLM3Architecture: Architecture {
   let modelTypes = ["smollm3"]
+  var gguf: [any GGUFMapping] { [SmolLM3GGUF()] }
 
   func spec(of configuration: Configuration) throws(LMToolError) -> ModelSpec {
     var plan = try SpecPlan(configuration, isTied: true, context: 32768)

@@ -4,6 +4,7 @@ import Tensors
 /// `transformers` modeling_stablelm.py.
 struct StableLMArchitecture: Architecture {
   let modelTypes = ["stablelm", "stablelm_epoch"]
+  var gguf: [any GGUFMapping] { [StableLMGGUF()] }
 
   /// The most heads of all layers together whose norms may be tensors of their own.
   private static let mostNorms = 1 << 16

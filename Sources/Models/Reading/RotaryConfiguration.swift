@@ -1,11 +1,5 @@
 import Tensors
 
-#if canImport(Glibc)
-  import Glibc
-#else
-  import Darwin
-#endif
-
 extension Configuration {
   /// What a family takes for granted of rotary embedding.
   struct RotaryDefaults {
@@ -86,7 +80,7 @@ extension Configuration {
 
   private func yarn(_ parameters: JSONValue) throws(LMToolError) -> YarnScaling {
     let original = try originalContext(parameters), factor = try stretch(parameters, original)
-    func magnitude(_ weight: Double) -> Double { factor <= 1 ? 1 : 0.1 * weight * log(factor) + 1 }
+    func magnitude(_ weight: Double) -> Double { YarnScaling.magnitude(factor: factor, weight: weight) }
     var attention = magnitude(1)
     if let weight = try positive("mscale", of: parameters), let all = try positive("mscale_all_dim", of: parameters) {
       attention = magnitude(weight) / magnitude(all)
@@ -100,7 +94,7 @@ extension Configuration {
 
   private func longrope(_ parameters: JSONValue, frequencies: Int) throws(LMToolError) -> LongRopeScaling {
     let original = try originalContext(parameters), factor = try stretch(parameters, original)
-    let usual = factor <= 1 ? 1 : (1 + log(factor) / log(Double(original))).squareRoot()
+    let usual = LongRopeScaling.magnitude(factor: factor, original: original)
     return LongRopeScaling(
       short: try factors("short_factor", parameters, count: frequencies),
       long: try factors("long_factor", parameters, count: frequencies), originalContext: original,

@@ -93,6 +93,11 @@ public struct YarnScaling: Sendable, Equatable {
   /// Whether the ends of the ramp are whole dimensions.
   public var truncates: Bool
 
+  /// What cosines and sines are usually multiplied with; `weight` is called mscale.
+  static func magnitude(factor: Double, weight: Double = 1) -> Double {
+    factor <= 1 ? 1 : 0.1 * weight * log(factor) + 1
+  }
+
   /// Frequencies of the waves base^(2i/size), i below size/2.
   func frequencies(_ waves: [Float], base: Double) -> [Float] {
     let size = Double(2 * waves.count)
@@ -120,6 +125,11 @@ public struct LongRopeScaling: Sendable, Equatable {
   public var originalContext: Int
   /// What cosines and sines are multiplied with.
   public var attentionFactor: Double
+
+  /// What cosines and sines are usually multiplied with.
+  static func magnitude(factor: Double, original: Int) -> Double {
+    factor <= 1 ? 1 : (1 + log(factor) / log(Double(original))).squareRoot()
+  }
 }
 
 /// ln(x): the platform's, for descriptions that do not import it.

@@ -101,6 +101,9 @@ public enum TensorRole: String, Sendable, CaseIterable {
 
   /// Whether rotary embedding acts on its rows.
   public var isRotated: Bool { self == .query || self == .key }
+
+  /// Whether it is part of a norm.
+  public var isNorm: Bool { part == "norms" }
 }
 
 extension TensorSpec {
