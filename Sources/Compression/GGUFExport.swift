@@ -10,15 +10,17 @@ extension Exporting {
   ///
   /// A grid whose rows are no multiple of 32, and 8 bits with minimum, have no equal there and become f16.
   ///
+  /// - Parameter blocks: a type that float matrices are quantized to, where their rows are whole blocks of it.
   /// - Returns: what llama.cpp will do otherwise than lmtool, a sentence each.
   /// - Throws: `usage` when the model has no tokenizer, which llama.cpp cannot do without; `badInput` for weights that are not
   ///   finite (MODEL-5).
   public static func gguf(
-    _ source: ModelSource, to path: String, matrixType: DType? = nil, progress: ProgressConsumer? = nil
+    _ source: ModelSource, to path: String, matrixType: DType? = nil, blocks: GGUFBlocks? = nil,
+    progress: ProgressConsumer? = nil
   ) throws(LMToolError) -> [String] {
     try OutputPath.check(path, against: source)
     let mapping = try Architectures.mapping(of: Configuration(source.config, file: source.path))
-    let tensors = try GGUFExportTensor.all(of: source, mapping: mapping, matrixType: matrixType)
+    let tensors = try GGUFExportTensor.all(of: source, mapping: mapping, matrixType: matrixType, blocks: blocks)
     let factors = mapping.factors(of: source.spec)
     let entries = factors.map { GGUFTensorEntry(name: $0.name, shape: [$0.values.count], type: .f32) } + tensors.map(\.entry)
     let shapes = Dictionary(uniqueKeysWithValues: entries.map { ($0.name, $0.shape) })
@@ -96,7 +98,7 @@ extension Exporting {
 
   /// `general.file_type` of llama.cpp: the type of most matrices.
   private static func fileType(_ types: [GGMLType]) -> UInt32 {
-    let numbers: [GGMLType: UInt32] = [.f32: 0, .f16: 1, .q4_0: 2, .q4_1: 3, .q8_0: 7, .bf16: 32]
+    let numbers: [GGMLType: UInt32] = [.f32: 0, .f16: 1, .q4_0: 2, .q4_1: 3, .q8_0: 7, .q4_K: 15, .q6_K: 18, .bf16: 32]
     let counts = Dictionary(grouping: types.filter { $0 != .f32 }) { $0 }.mapValues(\.count)
     let most = counts.max { ($0.value, $0.key.rawValue) < ($1.value, $1.key.rawValue) }?.key ?? .f32
     return numbers[most] ?? 0

@@ -1,4 +1,5 @@
 import Checkpoints
+import Kernels
 import Models
 import OrderedCollections
 import Quantization
@@ -10,8 +11,10 @@ struct GGUFExportTensor {
   private let parts: [(slice: TensorSlice, reader: any TensorReader)]
 
   /// Every tensor of a GGUF file, in the order of the first tensor of the model that it has.
+  ///
+  /// - Parameter blocks: what float matrices become, where rows are whole blocks of it.
   static func all(
-    of source: ModelSource, mapping: any GGUFMapping, matrixType: DType?
+    of source: ModelSource, mapping: any GGUFMapping, matrixType: DType?, blocks: GGUFBlocks?
   ) throws(LMToolError) -> [GGUFExportTensor] {
     var parts: OrderedDictionary<String, [(slice: TensorSlice, reader: any TensorReader)]> = [:]
     for spec in source.spec.tensors {
@@ -22,12 +25,16 @@ struct GGUFExportTensor {
       let name = TensorSpec(.head, shape: []).ggufName, embedding = source.spec.embedding
       parts[name] = [(TensorSlice(name, shape: embedding.shape), try source.tensor(embedding))]
     }
-    return parts.values.map { GGUFExportTensor(type: type(of: $0.map(\.reader), matrixType: matrixType), parts: $0) }
+    return parts.values.map {
+      GGUFExportTensor(type: type(of: $0.map(\.reader), $0[0].slice.name, matrixType: matrixType, blocks: blocks), parts: $0)
+    }
   }
 
   var entry: GGUFTensorEntry { GGUFTensorEntry(name: parts[0].slice.name, shape: parts[0].slice.shape, type: type) }
 
-  private static func type(of tensors: [any TensorReader], matrixType: DType?) -> GGMLType {
+  private static func type(
+    of tensors: [any TensorReader], _ name: String, matrixType: DType?, blocks: GGUFBlocks?
+  ) -> GGMLType {
     let first = tensors[0]
     guard first.shape.count == 2 else { return .f32 }
     let schemes = tensors.map { ($0 as? any GridTensorReader)?.scheme }
@@ -35,6 +42,7 @@ struct GGUFExportTensor {
       if scheme.bits == 4 { return scheme.hasMinimum ? .q4_1 : .q4_0 }
       if !scheme.hasMinimum { return .q8_0 }
     }
+    if let blocks, let type = blocks.type(ofMatrix: name, columns: first.shape[1]) { return type }
     switch matrixType ?? (first.storage == .plain(.bf16) ? .bf16 : first.storage == .plain(.f32) ? .f32 : .f16) {
     case .f32: return .f32
     case .bf16: return .bf16
@@ -53,8 +61,31 @@ struct GGUFExportTensor {
         let (part, row) = try locate(stored)
         try grids[part].block(ofRow: row).withUnsafeBytesTyped { (bytes) throws(LMToolError) in try writer.write(raw: bytes) }
       }
-    default:
-      try writeFloats(to: writer)
+    case .q4_K: try writeBlocks(.q4_K, to: writer)
+    case .q6_K: try writeBlocks(.q6_K, to: writer)
+    default: try forEachRow { (floats) throws(LMToolError) in try writer.write(floats: floats) }
+    }
+  }
+
+  /// Encodes some rows at a time, on all threads.
+  private func writeBlocks(_ encoder: GGMLEncoder, to writer: GGUFWriter) throws(LMToolError) {
+    let columns = parts[0].slice.shape[1], rows = parts[0].slice.shape[0], together = max(1, (1 << 20) / columns)
+    let blocks = columns / encoder.block.elements, rowBytes = blocks * encoder.block.bytes
+    var floats: [Float] = [], done = 0
+    try forEachRow { (row) throws(LMToolError) in
+      floats += row
+      done += 1
+      guard floats.count == together * columns || done == rows else { return }
+      let count = floats.count / columns
+      var bytes = [UInt8](repeating: 0, count: count * rowBytes)
+      bytes.withUnsafeMutableBytes { bytes in
+        floats.withUnsafeBufferPointer { floats in
+          nonisolated(unsafe) let output = bytes.baseAddress!, input = floats.baseAddress!
+          ThreadPool.shared.forEach(count) { encoder.encode(input + $0 * columns, blocks: blocks, to: output + $0 * rowBytes) }
+        }
+      }
+      try bytes.withUnsafeBytesTyped { (bytes) throws(LMToolError) in try writer.write(raw: bytes) }
+      floats.removeAll(keepingCapacity: true)
     }
   }
 
@@ -66,7 +97,8 @@ struct GGUFExportTensor {
     throw LMToolError(.bug, "no tensor has its row \(stored)", at: .tensor(parts[0].slice.name))
   }
 
-  private func writeFloats(to writer: GGUFWriter) throws(LMToolError) {
+  /// Calls `body` with every stored row as floats.
+  private func forEachRow(_ body: (UnsafeBufferPointer<Float>) throws(LMToolError) -> Void) throws(LMToolError) {
     let columns = parts[0].reader.shape.dropFirst().reduce(1, *)
     let buffer = UnsafeMutableBufferPointer<Float>.allocate(capacity: columns)
     defer { buffer.deallocate() }
@@ -77,8 +109,24 @@ struct GGUFExportTensor {
         UnsafeBufferPointer(buffer), from: row * columns, of: part.reader, as: type == .f16 ? .f16 : .f32, path: nil,
         remedy: "choose --dtype bf16 or f32")
       if part.slice.addend != 0 { for element in buffer.indices { buffer[element] += part.slice.addend } }
-      try writer.write(floats: UnsafeBufferPointer(buffer))
+      try body(UnsafeBufferPointer(buffer))
     }
+  }
+}
+
+// swift-format-ignore: AlwaysUseLowerCamelCase
+/// What float matrices become in a GGUF file, by the names of llama.cpp.
+public enum GGUFBlocks: String, Sendable, CaseIterable {
+  /// 4.5 bits a weight; embedding and head as Q6_K.
+  case q4_k
+  /// 6.6 bits a weight.
+  case q6_k
+
+  /// The type of a matrix; nil where its rows are not whole blocks.
+  func type(ofMatrix name: String, columns: Int) -> GGMLType? {
+    guard columns % 256 == 0 else { return nil }
+    let isOuter = [TensorRole.embedding, .head].contains { name == TensorSpec($0, shape: []).ggufName }
+    return self == .q6_k || isOuter ? .q6_K : .q4_K
   }
 }
 

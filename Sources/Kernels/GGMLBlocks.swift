@@ -104,3 +104,26 @@ public enum GGMLDecoder: Sendable {
     }
   }
 }
+
+// swift-format-ignore: AlwaysUseLowerCamelCase
+/// The k-quants that have an encoder (`ggml_k_encode.h`).
+public enum GGMLEncoder: Sendable, CaseIterable {
+  case q4_K
+  case q6_K
+
+  /// The block type.
+  public var block: GGMLSuperBlock {
+    switch self {
+    case .q4_K: .q4_K
+    case .q6_K: .q6_K
+    }
+  }
+
+  /// Encodes whole blocks of 256 floats; the output has room for the bytes of as many blocks.
+  public func encode(_ floats: UnsafePointer<Float>, blocks: Int, to output: UnsafeMutableRawPointer) {
+    switch self {
+    case .q4_K: lmk_encode_q4_k(floats, blocks, output)
+    case .q6_K: lmk_encode_q6_k(floats, blocks, output)
+    }
+  }
+}

@@ -11,7 +11,7 @@ extension LMTool {
       abstract: "Write a model as one .lmz file, as GGUF, or as safetensors.",
       discussion: """
         lmz: everything in one zstd-packed file with hashes, provenance and a transcript (formats/lmz.md).
-        gguf: what llama.cpp loads; int8 becomes Q8_0, int4 Q4_0 or Q4_1, without loss.
+        gguf: what llama.cpp loads; int8 becomes Q8_0, int4 Q4_0 or Q4_1, without loss; --blocks quantizes floats to Q4_K or Q6_K.
         safetensors: a model directory with float weights for transformers.
 
           lmtool export SmolLM2-int4 -o smollm2.lmz
@@ -30,22 +30,33 @@ extension LMTool {
     var to: Target?
     @Option(help: "Type of float matrices: f32, f16 or bf16.")
     var dtype: FloatType?
+    @Option(
+      help: ArgumentHelp(
+        "For gguf: quantize float matrices whose rows are multiples of 256 to q4_k (embedding and head to q6_k) or q6_k.",
+        valueName: "type"))
+    var blocks: GGUFBlocks?
     @Option(help: "A tokenizer file or folder to use instead of the model's own.", completion: .file())
     var tokenizer: String?
     @OptionGroup var speech: OutputOptions
     @OptionGroup var threads: ThreadOptions
 
+    private var target: Target { to ?? (output.hasSuffix(".gguf") ? .gguf : .lmz) }
+
+    func validate() throws {
+      guard blocks == nil || target == .gguf else { throw ValidationError("--blocks is for GGUF files: add --to gguf") }
+    }
+
     func run() throws {
       threads.apply()
       let console = speech.console
       let source = try ModelSource.open(model, tokenizer: tokenizer)
-      let target = to ?? (output.hasSuffix(".gguf") ? .gguf : .lmz)
+      let target = self.target
       let differences: [String] = try console.withProgress { (progress) throws(LMToolError) in
         switch target {
         case .lmz:
           _ = try Exporting.lmz(source, to: output, matrixType: dtype?.type, recipe: recipe, progress: progress)
         case .gguf:
-          return try Exporting.gguf(source, to: output, matrixType: dtype?.type, progress: progress)
+          return try Exporting.gguf(source, to: output, matrixType: dtype?.type, blocks: blocks, progress: progress)
         case .safetensors:
           try Importing.run(source, to: output, type: dtype?.type, progress: progress)
         }
@@ -64,3 +75,5 @@ extension LMTool {
     }
   }
 }
+
+extension GGUFBlocks: ExpressibleByArgument {}
