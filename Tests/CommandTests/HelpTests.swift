@@ -17,7 +17,8 @@ struct HelpTests {
 
   @Test(
     arguments: [
-      ("import", ["--output", "--dtype", "--tokenizer", "--threads", "--quiet"]),
+      ("import", ["--output", "--dtype", "--tokenizer", "--adapter", "--json", "--threads", "--quiet"]),
+      ("compare", ["--tolerance", "--all", "--json"]),
       ("inspect", ["--tensors", "--entropy", "--tensor", "--json"]),
       ("quantize", ["--output", "--scheme", "--embedding-scheme", "--keep", "--method", "--calibration"]),
       ("calibrate", ["--output", "--text", "--chats", "--tokens", "--own-samples", "--window", "--seed", "--json"]),

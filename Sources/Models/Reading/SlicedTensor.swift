@@ -139,7 +139,7 @@ struct ElementBlock {
 }
 
 /// Divides elements of a matrix of rows of `width` elements into what is left of a first row, whole rows, and what begins a last row.
-private func forEachBlock(
+func forEachBlock(
   of range: Range<Int>, width: Int, _ body: (ElementBlock) throws(LMToolError) -> Void
 ) throws(LMToolError) {
   var position = range.lowerBound
