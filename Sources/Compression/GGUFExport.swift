@@ -76,15 +76,16 @@ extension Exporting {
     }
     let fields = try tokenizer.ggufFields()
     func set(_ key: String, _ value: GGUFValue?) { if let value { metadata["tokenizer.ggml." + key] = value } }
-    func id(_ id: Int32?) -> GGUFValue? { id.map { .uint32(UInt32($0)) } }
+    func id(_ id: Int32?) -> GGUFValue? { id.flatMap { UInt32(exactly: $0) }.map { .uint32($0) } }
     set("model", .string(fields.model))
     set("pre", .string(fields.pre ?? "default"))
     set("tokens", .array(.string(fields.tokens)))
     set("scores", fields.scores.map { .array(.float32($0)) })
     set("token_type", fields.types.map { .array(.int32($0)) })
     set("merges", fields.merges.map { .array(.string($0)) })
-    set("bos_token_id", id(fields.bos))
-    set("eos_token_id", id(fields.eos))
+    // Without these keys, llama.cpp takes the ids of GPT-2 or of LLaMA.
+    set("bos_token_id", id(fields.bos ?? source.config["bos_token_id"]?.int.flatMap { Int32(exactly: $0) }))
+    set("eos_token_id", id(fields.eos ?? source.endTokens.min()))
     set("eot_token_id", id(fields.endOfTurn))
     set("unknown_token_id", id(fields.unknown))
     set("padding_token_id", id(fields.padding))

@@ -1,10 +1,13 @@
+import Artifacts
 import Checkpoints
 import Compression
 import Models
+import OrderedCollections
 import Quantization
 import Tensors
 import TestSupport
 import Testing
+import Tokenizers
 
 /// A model of the fixtures, with some keys of its configuration changed or, with nil, taken away.
 struct ChangedModel: CustomTestStringConvertible {
@@ -114,6 +117,14 @@ struct FamilyGGUFTests {
     let error = #expect(throws: LMToolError.self) { try Exporting.gguf(source, to: scratch.path("a.gguf")) }
     #expect(error?.rule == "MODEL-12")
     #expect(error?.message.contains("activation") == true)
+  }
+
+  /// llama.cpp would take those of GPT-2.
+  @Test func tokensThatTheTokenizerDoesNotKnowAreThoseOfTheConfiguration() throws {
+    var source = try open(.init(name: "qwen2"))
+    source.tokenizer?.eos = []
+    _ = try Exporting.gguf(source, to: scratch.path("a.gguf"))
+    #expect(try GGUFFile(path: scratch.path("a.gguf")).metadata["tokenizer.ggml.eos_token_id"]?.int == 2)
   }
 
   @Test func windowsThatLlamaCppIgnoresAreWrittenAndSaid() throws {

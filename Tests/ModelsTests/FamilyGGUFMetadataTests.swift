@@ -163,7 +163,7 @@ struct FamilyGGUFMetadataTests {
     #expect(try open("stablelm").spec.layers[0].attention.rotary?.size == 2)
     // 6/22 of 22 is a little less than 6.
     let wide = try open(
-      "stablelm_serial", ["hidden_size": .int(88), "partial_rotary_factor": .double(0.2728)], metadata: { _ in })
+      "stablelm_serial", ["hidden_size": .int(88), "rope_parameters": nil, "partial_rotary_factor": .double(0.2728)])
     #expect(wide.spec.layers[0].attention.rotary?.rotated(headSize: 22) == 6)
     for value in [GGUFValue.uint32(0), .uint32(1), .uint32(9), .uint32(.max)] {
       expectRefusal("stablelm", key: "stablelm.rope.dimension_count", value)
