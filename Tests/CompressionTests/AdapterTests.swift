@@ -2,6 +2,7 @@ import Artifacts
 import Checkpoints
 import Compression
 import Models
+import OrderedCollections
 import Tensors
 import TestSupport
 import Testing

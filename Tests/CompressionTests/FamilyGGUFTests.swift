@@ -1,6 +1,8 @@
+import Artifacts
 import Checkpoints
 import Compression
 import Models
+import OrderedCollections
 import Quantization
 import Tensors
 import TestSupport
