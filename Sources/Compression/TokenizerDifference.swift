@@ -11,8 +11,8 @@ enum TokenizerDifference {
     var found: [Difference?] = []
     if let one = first.tokenizer, let other = second.tokenizer {
       found = [
-        vocabularies(one.vocabulary, other.vocabulary), merges(one, other), scores(one.scores, other.scores), added(one, other),
-        specials(one, other), rules(one, other),
+        vocabularies(one.vocabulary, other.vocabulary), pairs(one, other), added(one, other), specials(one, other),
+        rules(one, other),
       ]
     } else if first.tokenizer != nil || second.tokenizer != nil {
       found = [Difference(name: "tokenizer", first: presence(first), second: presence(second))]
@@ -45,6 +45,17 @@ enum TokenizerDifference {
     }
     guard first.count != second.count else { return nil }
     return Difference(name: "vocabulary", first: "\(first.count) tokens", second: "\(second.count) tokens")
+  }
+
+  /// Merges or scores; where one has these and the other those, the merges that scores mean.
+  private static func pairs(_ first: TokenizerDefinition, _ second: TokenizerDefinition) -> Difference? {
+    guard first.scores.isEmpty != second.scores.isEmpty, !first.merges.isEmpty || !second.merges.isEmpty else {
+      return merges(first, second) ?? scores(first.scores, second.scores)
+    }
+    var (one, other) = (first, second)
+    one.merges = (try? first.rankedMerges()) ?? []
+    other.merges = (try? second.rankedMerges()) ?? []
+    return merges(one, other)
   }
 
   private static func merges(_ first: TokenizerDefinition, _ second: TokenizerDefinition) -> Difference? {
@@ -97,14 +108,23 @@ enum TokenizerDifference {
   }
 
   private static func rules(_ first: TokenizerDefinition, _ second: TokenizerDefinition) -> Difference? {
-    guard first.model != second.model else { return nil }
-    func text(_ model: TokenizerDefinition.Model) -> String {
-      switch model {
-      case .byteLevel(let rules): "bytes, \(rules.steps.count) steps"
-      case .sentencePiece(let rules): rules.isUnigram ? "SentencePiece, unigram" : "SentencePiece"
-      }
+    switch (first.model, second.model) {
+    case (.byteLevel(let one), .byteLevel(let other)):
+      return one == other ? nil : member(one, other)
+    case (.sentencePiece(let one), .sentencePiece(let other)):
+      return one == other ? nil : member(one, other)
+    case (.byteLevel, .sentencePiece): return Difference(name: "kind", first: "bytes", second: "SentencePiece")
+    case (.sentencePiece, .byteLevel): return Difference(name: "kind", first: "SentencePiece", second: "bytes")
     }
-    return Difference(name: "rules of splitting and spelling", first: text(first.model), second: text(second.model))
+  }
+
+  /// The first member of rules that differs.
+  private static func member<Rules>(_ first: Rules, _ second: Rules) -> Difference? {
+    for (one, other) in zip(Mirror(reflecting: first).children, Mirror(reflecting: second).children) {
+      let (a, b) = (String(describing: one.value), String(describing: other.value))
+      if a != b { return Difference(name: one.label ?? "rules", first: a.printable, second: b.printable) }
+    }
+    return Difference(name: "rules", first: "of one kind", second: "of another")
   }
 
   private static func text(_ ids: Set<Int32>) -> String {

@@ -98,7 +98,9 @@ extension TokenizerDefinition {
   }
 
   /// The merges in order of rank, from the scores where those decide.
-  private func rankedMerges() throws(LMToolError) -> [Merge] {
+  ///
+  /// - Throws: `badInput` when two tokens are spelled alike.
+  public func rankedMerges() throws(LMToolError) -> [Merge] {
     if scores.isEmpty { return merges }
     var scored = ScoredMerges(self, try TokenLookup(vocabulary, types: [.normal, .userDefined]))
     scored.collect()

@@ -39,8 +39,9 @@ struct CompareTests {
     let report = try compare(stories, scratch.path("other"), "--json").report
     let tensor = try #require(report["tensors"]?.array?.first)
     #expect(tensor["name"]?.string == weight && tensor["is_equal"]?.bool == false)
-    #expect(try #require(tensor["largest"]?.double) == 0.25)
-    #expect(try #require(tensor["mean"]?.double) == 0.25 / 4096)
+    let largest = try #require(tensor["largest"]?.double)
+    #expect((largest - 0.25).magnitude < 1e-6)
+    #expect(try #require(tensor["mean"]?.double) == largest / 4096)
     #expect(try #require(tensor["cosine"]?.double) < 1)
     #expect(report["configuration"]?.array?.count == 1 && report["differing"]?.int == 1)
   }
@@ -50,7 +51,7 @@ struct CompareTests {
     #expect(try Outcome("import", stories, "-o", half, "--dtype", "bf16").status == 0)
     #expect(try compare(stories, half).status == 1)
     #expect(try compare(stories, half, "--tolerance", "1e-4").status == 1)
-    let outcome = try compare(stories, half, "--tolerance", "0.002")
+    let outcome = try compare(stories, half, "--tolerance", "0.004")
     #expect(outcome.status == 0 && outcome.output.contains("0 of 47 differ; the largest relative difference is 0.0"))
   }
 

@@ -15,7 +15,7 @@ extension LMTool {
 
         Tensors are compared by what they hold, under the names that inspect shows: F16 in GGUF and F32 in safetensors are equal if their \
         numbers are. "relative" is the largest difference against the largest weight of the first model's tensor; --tolerance says how much of \
-        that counts as equal: rounding to bf16 makes up to 0.002 (relative to the largest weight), to int8 about 0.004. Keys of \
+        that counts as equal: rounding to bf16, or to int8 with a step for every row, makes up to 0.004. Keys of \
         the configuration that only say where files come from (dtype, transformers_version, ...) do not count, nor does one that a format lacks \
         while both compute the same.
 
