@@ -60,8 +60,8 @@ struct VocabularyLoss {
   let teacher: TrainedModel?
   let options: LossOptions
 
-  /// Floats of a block of logits.
-  private static let blockFloats = 1 << 22
+  /// Floats of a block of logits: enough rows that packing the head for their products is little beside these.
+  private static let blockFloats = 1 << 24
 
   /// Measures the loss at the targets, and adds to all gradients where `isTraining`.
   ///
@@ -73,7 +73,7 @@ struct VocabularyLoss {
     let theirs = teacher.map { ($0, $0.pass(tokens, window: window, isKept: false)) }
     let (gathered, input, context) = model.headInput(record, rows: targets.rows)
     let reference = theirs.map { $0.0.headInput($0.1, rows: targets.rows).projected }
-    let gradient = context.pool.zeros(input.count)
+    let gradient = context.pool.take(input.count)
     var sums = LossSums()
     let vocabulary = model.spec.vocabularySize
     let block = max(16, Self.blockFloats / max(1, vocabulary))
@@ -112,8 +112,8 @@ struct VocabularyLoss {
     let sums = differentiate(z, theirs, rows, targets, scale: scale, context)
     guard let gradient else { return sums }
     logits.back(z, capped: capped, context)
-    let dx = context.pool.zeros(x.count)
-    head.backward(x, head.needsOutputs ? raw : nil, z, to: dx, context)
+    let dx = context.pool.take(x.count)
+    head.backward(x, head.needsOutputs ? raw : nil, z, to: dx, accumulate: false, context)
     let width = x.count / rows.count
     gradient.pointer.advanced(by: rows.lowerBound * width).update(from: dx.pointer, count: dx.count)
     return sums
