@@ -53,7 +53,7 @@ let package = Package(
       "Artifacts",
       imports: ["CZstd", "Models", "Checkpoints", "Quantization", "Tokenizers", "Tensors", "Kernels", collections]),
     room("Inference", imports: ["Artifacts", "Models", "Quantization", "Tokenizers", "Tensors", "Kernels", collections]),
-    room("Training", imports: ["Inference", "Models", "Tensors", "Kernels"]),
+    room("Training", imports: ["Inference", "Models", "Quantization", "Tensors", "Kernels"]),
     room(
       "Compression",
       imports: [

@@ -42,6 +42,9 @@ public func crossEntropyGradient(
 /// Σ x², in double precision over chunks of 256.
 public func sumOfSquares(_ x: UnsafePointer<Float>, count: Int) -> Double { lmk_sum_of_squares(x, count) }
 
+/// Σ x y, in double precision over chunks of 256.
+public func sumOfProducts(_ x: UnsafePointer<Float>, _ y: UnsafePointer<Float>, count: Int) -> Double { lmk_dot(x, y, count) }
+
 /// sums[j] += Σ over rows of x[row][j] · y[row][j], or of x[row][j] where there is no y. Both have rows of `stride` floats.
 public func addColumnSums(
   _ x: UnsafePointer<Float>, times y: UnsafePointer<Float>?, rows: Int, columns: Int, stride: Int,

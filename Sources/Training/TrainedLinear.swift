@@ -92,10 +92,11 @@ struct TrainedLinear: Sendable {
     switch weight.training {
     case .frozen: break
     case .dense(let parameter): addWeightGradient(x, dy, to: parameter.gradient, accumulate: true, context)
-    case .lowRank(let pair):
+    case .groups(let groups):
       let gradient = context.pool.take(outputs * inputs)
       addWeightGradient(x, dy, to: gradient, accumulate: false, context)
-      pair.add(gradient)
+      groups.add(gradient)
+    case .lowRank(let pair): pair.add(x, dy, context)
     case .factors(let factors):
       addFactorGradients(factors, x, y, dy, to: dx, accumulate: accumulate, context)
       return

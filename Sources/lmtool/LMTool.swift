@@ -28,6 +28,7 @@ import Tensors
     subcommands: [
       Import.self, Inspect.self, Compare.self, Calibrate.self, Quantize.self, Export.self, Verify.self, Compress.self, Sweep.self,
       Distill.self,
+      Sample.self,
       Run.self,
       Chat.self,
       Eval.self,
