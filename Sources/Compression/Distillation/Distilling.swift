@@ -57,6 +57,7 @@ public final class Distilling {
   /// The model.
   public let student: TrainedModel
   private let folder: JobFolder?
+  private let hasTeacher: Bool
 
   /// Prepares training on the windows of a text.
   ///
@@ -84,6 +85,7 @@ public final class Distilling {
     try memory.check(available: availableMemory(), options)
     self.options = options
     counted = text.counted
+    hasTeacher = teacher != nil
     folder = try workFolder.map { (path) throws(LMToolError) in
       try JobFolder(path: path, job: try Self.job(source, teacher, text, options), output: output)
     }
@@ -269,7 +271,7 @@ public final class Distilling {
       step: number, tokens: tokens, seconds: seconds, divergence: sums.divergence / sums.weight,
       likelihood: sums.likelihood / sums.weight)
     looks.append(look)
-    let share = Double(options.loss.divergence)
+    let share = hasTeacher ? Double(options.loss.divergence) : 0
     func loss(_ look: Look) -> Double { share * look.divergence + (1 - share) * look.likelihood }
     let first = loss(looks[0])
     // Far beyond the start: such a model does not come back before its rate has fallen, and then to nothing good.
