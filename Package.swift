@@ -90,8 +90,8 @@ let package = Package(
     tests(
       "CompressionTests",
       imports: [
-        "Compression", "Inference", "Artifacts", "Models", "Checkpoints", "Quantization", "Tokenizers", "Tensors", "Kernels",
-        collections,
+        "Compression", "Training", "Inference", "Artifacts", "Models", "Checkpoints", "Quantization", "Tokenizers", "Tensors",
+        "Kernels", collections,
       ]),
     tests(
       "CommandTests", imports: ["lmtool", "Compression", "Checkpoints", "Tensors", "Kernels", collections],

@@ -141,7 +141,7 @@ struct TrainedAttention: Sendable {
     to dx: Floats, accumulate: Bool, _ context: PassContext
   ) {
     turn(gradient, isQuery: isQuery, isBack: true, context)
-    guard let norm, let projected else { 
+    guard let norm, let projected else {
       return linear.backward(x, projected, gradient, to: dx, accumulate: accumulate, context)
     }
     let dprojected = context.pool.zeros(gradient.count)

@@ -92,7 +92,8 @@ public struct TrainingBenchmark {
 
   private func operations(hasTeacher: Bool) -> Double {
     let spec = source.spec
-    let linears = spec.layers.flatMap { [$0.attention.query, $0.attention.key, $0.attention.value, $0.attention.output] }
+    let linears =
+      spec.layers.flatMap { [$0.attention.query, $0.attention.key, $0.attention.value, $0.attention.output] }
       + spec.layers.flatMap { $0.mlp.inputs + [$0.mlp.down] } + [spec.projectIn, spec.projectOut, spec.head].compactMap { $0 }
     let products = linears.reduce(0) { $0 + 2 * Double($1.outputs * $1.inputs) }
     let attention = spec.layers.reduce(0.0) { sum, layer in

@@ -26,7 +26,8 @@ enum AdapterFolder {
   /// Writes `adapter_config.json` and `adapter_model.safetensors` into the new folder `folder`.
   ///
   /// - Throws: `usage` when nothing of low rank was trained; `cannotCreate`.
-  static func write(_ model: TrainedModel, of source: ModelSource, alpha: Float, rank: Int, to folder: String) throws(LMToolError) {
+  static func write(_ model: TrainedModel, of source: ModelSource, alpha: Float, rank: Int, to folder: String) throws(LMToolError)
+  {
     let modules = try modules(of: model, source)
     guard !modules.isEmpty else { throw LMToolError(.usage, "an adapter is what --lora-rank trains; there is none") }
     let output = try OutputFolder(path: folder)

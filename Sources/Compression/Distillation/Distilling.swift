@@ -111,7 +111,9 @@ public final class Distilling {
   }
 
   /// Whether a model is quantized, so that its integers stay as they are.
-  public static func canHeal(_ student: ModelSource) -> Bool { student.format.hasPrefix("lmz") || Quantizing.isQuantized(student) }
+  public static func canHeal(_ student: ModelSource) -> Bool {
+    student.format.hasPrefix("lmz") || Quantizing.isQuantized(student)
+  }
 
   /// Refuses a teacher whose tokens are not the student's.
   ///
@@ -130,7 +132,7 @@ public final class Distilling {
     throw LMToolError(
       .usage,
       "\(difference); a student learns what a teacher of the same vocabulary says of every token. One of another can learn from texts: "
-        + "lmtool sample TEACHER --tokens 200000 -o samples.jsonl, and lmtool distill STUDENT --chats samples.jsonl without a teacher",
+        + "lmtool sample TEACHER --tokens 200000 -o samples.jsonl, and lmtool distill STUDENT --chats samples.jsonl without teacher",
       file: student.path)
   }
 
@@ -185,7 +187,9 @@ public final class Distilling {
       state.looksSinceBest = best?.look.step == optimizer.steps ? 0 : state.looksSinceBest + 1
       try keep(&state, seconds: seconds(), checkpoint)
     }
-    if diverged == nil, looks.last?.step != optimizer.steps { look(step: optimizer.steps, tokens: state.tokens, seconds: seconds()) }
+    if diverged == nil, looks.last?.step != optimizer.steps {
+      look(step: optimizer.steps, tokens: state.tokens, seconds: seconds())
+    }
     restoreBest()
   }
 

@@ -5,9 +5,9 @@ import Tokenizers
 /// The text that a model learns from: windows of tokens, and which tokens of them count.
 public struct TrainingText: Sendable {
   /// The windows.
-  let windows: TokenWindows
+  package let windows: TokenWindows
   /// Whether a token is to be learned, of all windows; nil for all tokens.
-  let counted: [Bool]?
+  package let counted: [Bool]?
   /// What the person who gave the text should know.
   public let warnings: [String]
 
@@ -20,6 +20,11 @@ public struct TrainingText: Sendable {
 
   /// Tokens that are read of files at most, where nobody says otherwise.
   public static let usualTokens = 1 << 20
+
+  /// Windows that are known already.
+  package init(windows: TokenWindows, counted: [Bool]?) {
+    (self.windows, self.counted, warnings) = (windows, counted, [])
+  }
 
   /// All tokens of a calibration text.
   public init(_ text: CalibrationText) {

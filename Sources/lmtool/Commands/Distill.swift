@@ -33,7 +33,8 @@ extension LMTool {
     var teacher: String?
     @Option(name: [.short, .customLong("output")], help: "Where the trained model goes.", completion: .file())
     var output: String
-    @Option(help: ArgumentHelp("Write the changes of --lora-rank here, as PEFT does.", valueName: "folder"), completion: .directory)
+    @Option(
+      help: ArgumentHelp("Write the changes of --lora-rank here, as PEFT does.", valueName: "folder"), completion: .directory)
     var adapterOut: String?
     @Flag(help: "Of --chats, learn only what the assistant says.")
     var answers = false
@@ -84,7 +85,8 @@ extension LMTool {
       }
       if let adapterOut { try distilling.writeAdapter(of: student, to: adapterOut) }
       distilling.finish()
-      try report.json ? console.print(json: distilling.report) : Self.show(distilling.report, hasTeacher: teacher != nil, on: console)
+      if report.json { return try console.print(json: distilling.report) }
+      Self.show(distilling.report, hasTeacher: teacher != nil, on: console)
     }
 
     private static func diverged(at step: Int, _ report: Distilling.Report, _ options: DistillingOptions) -> String {

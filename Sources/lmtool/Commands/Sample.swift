@@ -54,7 +54,7 @@ extension LMTool {
           source, tokens: tokens, window: window, seed: seed, questions: questions, to: output, progress: progress)
       }
       if report.json { return try console.print(json: result) }
-      console.note("\(output): \(result.conversations) answers and \(result.texts) texts of \(result.tokens) tokens that were sampled")
+      console.note("\(output): \(result.conversations) answers and \(result.texts) texts, of \(result.tokens) sampled tokens")
     }
   }
 }

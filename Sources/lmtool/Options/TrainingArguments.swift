@@ -25,7 +25,8 @@ struct TrainingArguments: ParsableArguments {
   var crossEntropy: Double?
   @Option(help: ArgumentHelp("Train changes of this rank of the layers' matrices (LoRA) instead of all numbers.", valueName: "r"))
   var loraRank: Int?
-  @Option(help: ArgumentHelp("Changes are multiplied with this and divided by the rank (default: twice the rank).", valueName: "x"))
+  @Option(
+    help: ArgumentHelp("Changes are multiplied with this and divided by the rank (default: twice the rank).", valueName: "x"))
   var loraAlpha: Double?
   @Option(help: ArgumentHelp("Steps between two looks at the text that is kept aside.", valueName: "n"))
   var interval: Int = 20
