@@ -53,7 +53,7 @@ let package = Package(
       "Artifacts",
       imports: ["CZstd", "Models", "Checkpoints", "Quantization", "Tokenizers", "Tensors", "Kernels", collections]),
     room("Inference", imports: ["Artifacts", "Models", "Quantization", "Tokenizers", "Tensors", "Kernels", collections]),
-    room("Training", imports: ["Inference", "Models", "Tensors", "Kernels"]),
+    room("Training", imports: ["Inference", "Models", "Quantization", "Tensors", "Kernels"]),
     room(
       "Compression",
       imports: [
@@ -90,8 +90,8 @@ let package = Package(
     tests(
       "CompressionTests",
       imports: [
-        "Compression", "Inference", "Artifacts", "Models", "Checkpoints", "Quantization", "Tokenizers", "Tensors", "Kernels",
-        collections,
+        "Compression", "Training", "Inference", "Artifacts", "Models", "Checkpoints", "Quantization", "Tokenizers", "Tensors",
+        "Kernels", collections,
       ]),
     tests(
       "CommandTests", imports: ["lmtool", "Compression", "Checkpoints", "Tensors", "Kernels", collections],

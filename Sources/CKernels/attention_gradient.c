@@ -43,12 +43,12 @@ static lmk_gemm_operand turned(const float *values, size_t stride) { return (lmk
 
 // C = A B, or C += A B, on this thread alone.
 static void multiply(
-    size_t rows, size_t columns, size_t depth, lmk_gemm_operand a, lmk_gemm_operand b, float *c, size_t stride, int accumulate,
+    const lmk_attention_text *text, size_t rows, size_t columns, size_t depth, lmk_gemm_operand a, lmk_gemm_operand b, float *c, size_t stride, int accumulate,
     const work_space *space) {
   const lmk_gemm product = {
-      .arithmetic = LMK_GEMM_F32, .rows = rows, .columns = columns, .depth = depth, .a = a, .b = b, .c = c, .c_stride = stride,
+      .arithmetic = text->arithmetic, .rows = rows, .columns = columns, .depth = depth, .a = a, .b = b, .c = c, .c_stride = stride,
       .accumulate = accumulate, .isa = lmk_isa_in_use()};
-  const size_t deep = lmk_gemm_slab_depth(LMK_GEMM_F32);
+  const size_t deep = lmk_gemm_slab_depth(text->arithmetic);
   for (size_t column = 0; column < columns; column += LMK_GEMM_SLAB_COLUMNS) {
     for (size_t k = 0; k < depth; k += deep) {
       const lmk_gemm_slab slab = {column, least(columns, column + LMK_GEMM_SLAB_COLUMNS), k, least(depth, k + deep)};
@@ -143,7 +143,7 @@ static void seen(const lmk_attention_text *text, const tile *tile, size_t row, s
 static void find_probabilities(const lmk_attention_text *text, const tile *tile, size_t head, const work_space *space) {
   const size_t keys = tile->keys;
   multiply(
-      tile->rows, keys, text->size, plain(text->queries + tile->first * text->query_stride + head * text->size, text->query_stride),
+      text, tile->rows, keys, text->size, plain(text->queries + tile->first * text->query_stride + head * text->size, text->query_stride),
       turned(text->keys + tile->first_key * text->key_stride, text->key_stride), space->scores, keys, 0, space);
   for (size_t row = 0; row < tile->rows; row++) {
     float *scores = space->scores + row * keys, *slopes = space->slopes + row * keys;
@@ -164,7 +164,7 @@ void lmk_attention_text_forward(const lmk_attention_text *text, float *outputs, 
       const tile tile = tile_at(text, first);
       find_probabilities(text, &tile, head, &space);
       multiply(
-          tile.rows, text->size, tile.keys, plain(space.scores, tile.keys),
+          text, tile.rows, text->size, tile.keys, plain(space.scores, tile.keys),
           plain(text->values + tile.first_key * text->key_stride, text->key_stride),
           outputs + first * text->query_stride + head * text->size, text->query_stride, 0, &space);
     }
@@ -198,14 +198,14 @@ void lmk_attention_text_backward(
       const lmk_gemm_operand outputs = plain(doutputs + place, text->query_stride);
       find_probabilities(text, &tile, head, &space);
       multiply(
-          tile.rows, tile.keys, size, outputs, turned(text->values + key, text->key_stride), space.gradients, tile.keys, 0, &space);
-      multiply(tile.keys, size, tile.rows, turned(space.scores, tile.keys), outputs, dvalues + key, text->key_stride, 1, &space);
+          text, tile.rows, tile.keys, size, outputs, turned(text->values + key, text->key_stride), space.gradients, tile.keys, 0, &space);
+      multiply(text, tile.keys, size, tile.rows, turned(space.scores, tile.keys), outputs, dvalues + key, text->key_stride, 1, &space);
       find_score_gradients(text, &tile, &space);
       multiply(
-          tile.rows, size, tile.keys, plain(space.gradients, tile.keys), plain(text->keys + key, text->key_stride), dqueries + place,
+          text, tile.rows, size, tile.keys, plain(space.gradients, tile.keys), plain(text->keys + key, text->key_stride), dqueries + place,
           text->query_stride, 0, &space);
       multiply(
-          tile.keys, size, tile.rows, turned(space.gradients, tile.keys), plain(text->queries + place, text->query_stride),
+          text, tile.keys, size, tile.rows, turned(space.gradients, tile.keys), plain(text->queries + place, text->query_stride),
           dkeys + key, text->key_stride, 1, &space);
     }
   }

@@ -23,7 +23,7 @@ final class QuantizedTensors {
   /// Writes a matrix that was quantized already, after those before it.
   func write(_ grid: GridTensor, of spec: TensorSpec) throws(LMToolError) {
     try write(before: spec)
-    try write(grid)
+    try writer.write(grid)
     rest.removeFirst()
   }
 
@@ -48,17 +48,18 @@ final class QuantizedTensors {
         (floats) throws(LMToolError) in try writer.write(floats: floats)
       }
     }
-    try write(try ClipSearch(scheme).quantize(tensor))
-  }
-
-  private func write(_ grid: GridTensor) throws(LMToolError) {
-    try grid.codes.withUnsafeBytesTyped { (bytes) throws(LMToolError) in try writer.write(raw: bytes) }
-    try writer.write(halves: grid.scales)
-    if grid.scheme.hasMinimum { try writer.write(halves: grid.minimums) }
+    try writer.write(try ClipSearch(scheme).quantize(tensor))
   }
 }
 
 extension SafetensorsWriter {
+  /// Appends codes, scales and minimums.
+  func write(_ grid: GridTensor) throws(LMToolError) {
+    try grid.codes.withUnsafeBytesTyped { (bytes) throws(LMToolError) in try write(raw: bytes) }
+    try write(halves: grid.scales)
+    if grid.scheme.hasMinimum { try write(halves: grid.minimums) }
+  }
+
   /// Appends f16 bits, little-endian.
   fileprivate func write(halves: [UInt16]) throws(LMToolError) {
     var bytes: [UInt8] = []

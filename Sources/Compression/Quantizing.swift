@@ -68,7 +68,7 @@ public enum Quantizing {
     }
   }
 
-  private static func entries(of spec: TensorSpec, scheme: GridScheme?) -> [SafetensorsEntry] {
+  static func entries(of spec: TensorSpec, scheme: GridScheme?) -> [SafetensorsEntry] {
     guard let scheme, let layout = try? GridLayout(shape: spec.shape, scheme: scheme) else {
       return [SafetensorsEntry(name: spec.name, dtype: plainType(of: spec), shape: spec.shape)]
     }
@@ -84,7 +84,7 @@ public enum Quantizing {
   /// Matrices that are kept are f16; norms and biases, which cost nothing, f32.
   static func plainType(of spec: TensorSpec) -> DType { spec.shape.count == 2 ? .f16 : .f32 }
 
-  private static func configuration(_ source: ModelSource, schemes: [(String, GridScheme)]) -> JSONValue {
+  static func configuration(_ source: ModelSource, schemes: [(String, GridScheme)]) -> JSONValue {
     var config = source.config.object ?? [:]
     config["quantization_config"] = QuantizationConfig(schemes: Dictionary(schemes) { first, _ in first }).json
     return .object(config)

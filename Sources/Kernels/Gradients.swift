@@ -42,6 +42,9 @@ public func crossEntropyGradient(
 /// Σ x², in double precision over chunks of 256.
 public func sumOfSquares(_ x: UnsafePointer<Float>, count: Int) -> Double { lmk_sum_of_squares(x, count) }
 
+/// Σ x y, in double precision over chunks of 256.
+public func sumOfProducts(_ x: UnsafePointer<Float>, _ y: UnsafePointer<Float>, count: Int) -> Double { lmk_dot(x, y, count) }
+
 /// sums[j] += Σ over rows of x[row][j] · y[row][j], or of x[row][j] where there is no y. Both have rows of `stride` floats.
 public func addColumnSums(
   _ x: UnsafePointer<Float>, times y: UnsafePointer<Float>?, rows: Int, columns: Int, stride: Int,
@@ -96,10 +99,13 @@ public struct TextAttention: Sendable {
   public let scale: Float
   /// c makes a score s c · tanh(s / c).
   public let softcap: Float?
+  /// How products are computed.
+  public let arithmetic: MatrixProduct.Arithmetic
 
   /// Attention of these sizes.
   public init(
-    tokens: Int, heads: Int, size: Int, queryStride: Int, keyStride: Int, window: Int?, scale: Float, softcap: Float?
+    tokens: Int, heads: Int, size: Int, queryStride: Int, keyStride: Int, window: Int?, scale: Float, softcap: Float?,
+    arithmetic: MatrixProduct.Arithmetic = .f32
   ) {
     self.tokens = tokens
     self.heads = heads
@@ -109,6 +115,7 @@ public struct TextAttention: Sendable {
     self.window = window
     self.scale = scale
     self.softcap = softcap
+    self.arithmetic = arithmetic
   }
 
   /// Floats of scratch that either way needs, aligned to 64 bytes.
@@ -122,8 +129,8 @@ public struct TextAttention: Sendable {
   ) -> lmk_attention_text {
     lmk_attention_text(
       queries: queries, query_stride: queryStride, keys: keys, values: values, key_stride: keyStride, tokens: tokens,
-      heads: heads,
-      size: size, window: window ?? 0, scale: scale, softcap: softcap ?? 0)
+      heads: heads, size: size, window: window ?? 0, scale: scale, softcap: softcap ?? 0,
+      arithmetic: lmk_gemm_arithmetic(arithmetic.rawValue))
   }
 
   /// outputs = softmax(scale · queries keysᵀ) values, each token seeing what comes before it.

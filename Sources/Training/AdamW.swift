@@ -68,13 +68,14 @@ public final class AdamW {
   /// Moves all parameters, and makes their gradients 0.
   ///
   /// - Parameter rate: the learning rate of this step.
-  /// - Returns: the norm of the gradient before it was clipped.
+  /// - Returns: the norm of the gradient before it was clipped; where that is not finite, nothing was moved.
   @discardableResult
   public func step(rate: Double) -> Double {
+    let norm = gradientNorm()
+    guard norm.isFinite else { return norm }
     steps += 1
     powers.beta1 *= options.beta1
     powers.beta2 *= options.beta2
-    let norm = gradientNorm()
     // torch.nn.utils.clip_grad_norm_ adds 1e-6 to the norm.
     let scale = options.clip.map { min(1, $0 / (norm + 1e-6)) } ?? 1
     forEachPiece { _, index, start, count in

@@ -85,7 +85,8 @@ struct TrainedAttention: Sendable {
     TextAttention(
       tokens: context.window, heads: spec.heads / spec.keyValueHeads, size: spec.headSize,
       queryStride: spec.heads * spec.headSize,
-      keyStride: spec.keyValueHeads * spec.headSize, window: spec.window, scale: spec.scale, softcap: spec.softcap)
+      keyStride: spec.keyValueHeads * spec.headSize, window: spec.window, scale: spec.scale, softcap: spec.softcap,
+      arithmetic: context.arithmetic)
   }
 
   /// Calls `body` for each text and each head of keys and values, with where its queries and its keys begin.
@@ -108,34 +109,43 @@ struct TrainedAttention: Sendable {
     return outputs
   }
 
-  /// dx += the gradient of x, given that of the output.
-  func backward(_ x: Floats, _ record: Record, _ dy: Floats, to dx: Floats, _ context: PassContext) {
-    let dheads = context.pool.zeros(record.heads.count)
-    output.backward(record.heads, record.output, dy, to: dheads, context)
+  /// dx += the gradient of x, given that of the output; or dx = that gradient.
+  func backward(
+    _ x: Floats, _ record: Record, _ dy: Floats, to dx: Floats, accumulate: Bool = true, _ context: PassContext
+  ) {
+    let dheads = context.pool.take(record.heads.count)
+    output.backward(record.heads, record.output, dy, to: dheads, accumulate: false, context)
     let dqueries = context.pool.take(record.queries.count)
-    let dkeys = context.pool.zeros(record.keys.count), dvalues = context.pool.zeros(record.values.count)
+    let dkeys = context.pool.take(record.keys.count), dvalues = context.pool.take(record.values.count)
     let kernel = kernel(context)
     forEachGroup(context) { query, key in
+      for token in 0..<kernel.tokens {
+        for gradient in [dkeys, dvalues] {
+          gradient.pointer.advanced(by: key + token * kernel.keyStride).update(repeating: 0, count: kernel.size)
+        }
+      }
       let scratch = context.pool.take(kernel.scratchCount)
       kernel.backward(
         queries: record.queries.pointer + query, keys: record.keys.pointer + key, values: record.values.pointer + key,
         outputs: dheads.pointer + query, scratch: scratch.pointer, queries: dqueries.pointer + query, keys: dkeys.pointer + key,
         values: dvalues.pointer + key)
     }
-    back(dqueries, query, queryNorm, x, record.projectedQueries, isQuery: true, to: dx, context)
-    back(dkeys, key, keyNorm, x, record.projectedKeys, isQuery: false, to: dx, context)
+    back(dqueries, query, queryNorm, x, record.projectedQueries, isQuery: true, to: dx, accumulate: accumulate, context)
+    back(dkeys, key, keyNorm, x, record.projectedKeys, isQuery: false, to: dx, accumulate: true, context)
     value.backward(x, record.values, dvalues, to: dx, context)
   }
 
   /// Through position, norm and projection.
   private func back(
     _ gradient: Floats, _ linear: TrainedLinear, _ norm: TrainedNorm?, _ x: Floats, _ projected: Floats?, isQuery: Bool,
-    to dx: Floats, _ context: PassContext
+    to dx: Floats, accumulate: Bool, _ context: PassContext
   ) {
     turn(gradient, isQuery: isQuery, isBack: true, context)
-    guard let norm, let projected else { return linear.backward(x, projected, gradient, to: dx, context) }
+    guard let norm, let projected else {
+      return linear.backward(x, projected, gradient, to: dx, accumulate: accumulate, context)
+    }
     let dprojected = context.pool.zeros(gradient.count)
     norm.backward(projected, gradient, to: dprojected, context)
-    linear.backward(x, projected, dprojected, to: dx, context)
+    linear.backward(x, projected, dprojected, to: dx, accumulate: accumulate, context)
   }
 }

@@ -86,10 +86,13 @@ struct TrainedLayer: Sendable {
   private func sequential(_ h: Floats, _ record: Record, _ dh: Floats, _ context: PassContext) -> Floats {
     guard let middle = record.middle else { preconditionFailure("the stream between the branches is kept") }
     through(mlpNorm, middle, context, to: dh) { x, dx in
-      mlp.backward(x, record.mlp, ofBranch(mlpOutputNorm, record.mlpOutput, dh, context), to: dx, context)
+      mlp.backward(
+        x, record.mlp, ofBranch(mlpOutputNorm, record.mlpOutput, dh, context), to: dx, accumulate: false, context)
     }
     through(attentionNorm, h, context, to: dh) { x, dx in
-      attention.backward(x, record.attention, ofBranch(attentionOutputNorm, record.attentionOutput, dh, context), to: dx, context)
+      attention.backward(
+        x, record.attention, ofBranch(attentionOutputNorm, record.attentionOutput, dh, context), to: dx, accumulate: false,
+        context)
     }
     return dh
   }
@@ -98,11 +101,13 @@ struct TrainedLayer: Sendable {
     let dmlp = ofBranch(mlpOutputNorm, record.mlpOutput, dh, context)
     let dattention = ofBranch(attentionOutputNorm, record.attentionOutput, dh, context)
     through(attentionNorm, h, context, to: dh) { x, dx in
-      attention.backward(x, record.attention, dattention, to: dx, context)
+      attention.backward(x, record.attention, dattention, to: dx, accumulate: false, context)
       if arrangement == .parallelShared { mlp.backward(x, record.mlp, dmlp, to: dx, context) }
     }
     guard arrangement == .parallel else { return dh }
-    through(mlpNorm, h, context, to: dh) { x, dx in mlp.backward(x, record.mlp, dmlp, to: dx, context) }
+    through(mlpNorm, h, context, to: dh) { x, dx in
+      mlp.backward(x, record.mlp, dmlp, to: dx, accumulate: false, context)
+    }
     return dh
   }
 
@@ -133,16 +138,16 @@ struct TrainedLayer: Sendable {
     return result
   }
 
-  /// Calls `body` with the norm of h and with where the gradient of that goes, and brings it through the norm to that of h.
+  /// Calls `body` with the norm of h and with where it writes the gradient of that, and brings it through the norm to that of h.
   private func through(
     _ norm: TrainedNorm?, _ h: Floats, _ context: PassContext, to dh: Floats, _ body: (_ x: Floats, _ dx: Floats) -> Void
   ) {
     guard let norm else {
-      let dx = context.pool.zeros(h.count)
+      let dx = context.pool.take(h.count)
       body(h, dx)
       return context.add(dh, dx)
     }
-    let dx = context.pool.zeros(h.count)
+    let dx = context.pool.take(h.count)
     body(norm.forward(h, context), dx)
     norm.backward(h, dx, to: dh, context)
   }

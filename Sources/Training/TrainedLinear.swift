@@ -78,27 +78,30 @@ struct TrainedLinear: Sendable {
     return y
   }
 
-  /// Adds to the gradients of weight and bias, and to that of x.
+  /// Adds to the gradients of weight and bias, and to that of x, or replaces that.
   ///
   /// - Parameters:
   ///   - x: what went in.
   ///   - y: what came out; asked for where `needsOutputs`.
   ///   - dy: its gradient.
   ///   - dx: nil when nobody needs it.
-  func backward(_ x: Floats, _ y: Floats?, _ dy: Floats, to dx: Floats?, _ context: PassContext) {
+  func backward(
+    _ x: Floats, _ y: Floats?, _ dy: Floats, to dx: Floats?, accumulate: Bool = true, _ context: PassContext
+  ) {
     if let bias, let gradient = bias.gradient { addColumns(dy, times: nil, rows: context.tokens, columns: outputs, to: gradient) }
     switch weight.training {
     case .frozen: break
     case .dense(let parameter): addWeightGradient(x, dy, to: parameter.gradient, accumulate: true, context)
-    case .lowRank(let pair):
+    case .groups(let groups):
       let gradient = context.pool.take(outputs * inputs)
       addWeightGradient(x, dy, to: gradient, accumulate: false, context)
-      pair.add(gradient)
+      groups.add(gradient)
+    case .lowRank(let pair): pair.add(x, dy, context)
     case .factors(let factors):
-      addFactorGradients(factors, x, y, dy, to: dx, context)
+      addFactorGradients(factors, x, y, dy, to: dx, accumulate: accumulate, context)
       return
     }
-    if let dx { addInputGradient(dy, to: dx, accumulate: true, context) }
+    if let dx { addInputGradient(dy, to: dx, accumulate: accumulate, context) }
   }
 
   private func addWeightGradient(_ x: Floats, _ dy: Floats, to gradient: Floats, accumulate: Bool, _ context: PassContext) {
@@ -116,7 +119,8 @@ struct TrainedLinear: Sendable {
   /// With y = r (V (c x)): the gradient of r is Σ dy (y - b) / r, that of c is Σ x dx / c, dx being what this layer alone adds. No
   /// product of activations is needed.
   private func addFactorGradients(
-    _ factors: Factors, _ x: Floats, _ y: Floats?, _ dy: Floats, to dx: Floats?, _ context: PassContext
+    _ factors: Factors, _ x: Floats, _ y: Floats?, _ dy: Floats, to dx: Floats?, accumulate: Bool,
+    _ context: PassContext
   ) {
     guard let y else { preconditionFailure("factors are trained with what came out") }
     let rows = context.pool.zeros(outputs), biases = context.pool.zeros(outputs)
@@ -127,15 +131,15 @@ struct TrainedLinear: Sendable {
       factors.rows.gradient.pointer[row] += (rows.pointer[row] - offset) / factors.rows.values.pointer[row]
     }
     guard let trained = factors.columns else {
-      if let dx { addInputGradient(dy, to: dx, accumulate: true, context) }
+      if let dx { addInputGradient(dy, to: dx, accumulate: accumulate, context) }
       return
     }
-    let own = context.pool.take(context.tokens * inputs), columns = context.pool.zeros(inputs)
+    let own = (accumulate ? nil : dx) ?? context.pool.take(context.tokens * inputs), columns = context.pool.zeros(inputs)
     addInputGradient(dy, to: own, accumulate: false, context)
     addColumns(x, times: own, rows: context.tokens, columns: inputs, to: columns.pointer)
     for column in 0..<inputs {
       trained.gradient.pointer[column] += columns.pointer[column] / trained.values.pointer[column]
     }
-    if let dx { context.add(dx, own) }
+    if let dx, accumulate { context.add(dx, own) }
   }
 }

@@ -42,10 +42,12 @@ struct TrainedMLP: Sendable {
     return y
   }
 
-  /// dx += the gradient of x, given that of the output.
-  func backward(_ x: Floats, _ record: Record, _ dy: Floats, to dx: Floats, _ context: PassContext) {
-    let dchannels = context.pool.zeros(context.tokens * up.outputs)
-    down.backward(channels(record.gate, record.up, context), record.output, dy, to: dchannels, context)
+  /// dx += the gradient of x, given that of the output; or dx = that gradient.
+  func backward(
+    _ x: Floats, _ record: Record, _ dy: Floats, to dx: Floats, accumulate: Bool = true, _ context: PassContext
+  ) {
+    let dchannels = context.pool.take(context.tokens * up.outputs)
+    down.backward(channels(record.gate, record.up, context), record.output, dy, to: dchannels, accumulate: false, context)
     let dgate = record.gate.map { context.scaled($0, by: 1) }, dup = context.scaled(record.up, by: 1), width = up.outputs
     context.forEachPiece { piece in
       let start = piece.lowerBound * width, count = piece.count * width
@@ -53,7 +55,7 @@ struct TrainedMLP: Sendable {
         activation, gate: (dgate ?? dup).pointer + start, up: dgate == nil ? nil : dup.pointer + start, dchannels.pointer + start,
         count: count)
     }
-    if let gate, let dgate { gate.backward(x, record.gate, dgate, to: dx, context) }
-    up.backward(x, record.up, dup, to: dx, context)
+    if let gate, let dgate { gate.backward(x, record.gate, dgate, to: dx, accumulate: accumulate, context) }
+    up.backward(x, record.up, dup, to: dx, accumulate: accumulate || gate != nil, context)
   }
 }

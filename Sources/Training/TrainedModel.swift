@@ -1,6 +1,7 @@
 import Inference
 import Kernels
 import Models
+import Quantization
 import Tensors
 
 /// A model in training: its layers both ways, whatever of them is trained.
@@ -54,7 +55,8 @@ public final class TrainedModel: @unchecked Sendable {
     let specs = source.spec.tensors
     for (index, tensor) in specs.enumerated() {
       let values = Floats(try LayerMatrices.floats(tensor, of: source))
-      tensors[tensor.name] = TrainedTensor(tensor, values, plan.training(of: tensor, values))
+      let group = (try source.tensor(tensor) as? any GridTensorReader).flatMap { Self.group(of: $0) }
+      tensors[tensor.name] = TrainedTensor(tensor, values, plan.training(of: tensor, values, group: group))
       progress?(ProgressUpdate(stage: "load", done: index + 1, total: specs.count, unit: .tensors))
     }
     self.tensors = tensors
@@ -73,6 +75,12 @@ public final class TrainedModel: @unchecked Sendable {
     projectIn = source.spec.projectIn.map(linear)
     projectOut = source.spec.projectOut.map(linear)
     head = linear(source.spec.head)
+  }
+
+  /// Numbers of a row that share a scale, in a matrix of one of our schemes.
+  private static func group(of tensor: any GridTensorReader) -> Int? {
+    guard GridScheme(name: tensor.storage.description) != nil else { return nil }
+    return try? GridLayout(shape: tensor.shape, scheme: tensor.scheme).group
   }
 
   /// Everything that is trained, in the order of computation.
@@ -218,6 +226,7 @@ public final class TrainedModel: @unchecked Sendable {
         add(parameter.gradient.pointer + Int(token) * width, drows.pointer + index * width, count: width)
       }
     case .factors(let factors): factors.addRowGradients(tokens, of: embedding, drows)
+    case .groups(let groups): groups.addRows(tokens, drows)
     }
   }
 }

@@ -11,6 +11,8 @@ public final class TrainedTensor: @unchecked Sendable {
     case dense(Parameter)
     /// A factor for each row and each column, the numbers between them being frozen.
     case factors(Factors)
+    /// A factor for each group of a row, as the scales of a grid are.
+    case groups(GroupFactors)
     /// A product of two narrow matrices that is added to frozen numbers (Hu et al. 2021).
     case lowRank(LowRank)
   }
@@ -39,6 +41,7 @@ public final class TrainedTensor: @unchecked Sendable {
     case .frozen: []
     case .dense(let parameter): [parameter]
     case .factors(let factors): [factors.rows] + (factors.columns.map { [$0] } ?? [])
+    case .groups(let groups): [groups.factors]
     case .lowRank(let pair): [pair.down, pair.up]
     }
   }
@@ -54,6 +57,7 @@ public final class TrainedTensor: @unchecked Sendable {
     switch training {
     case .frozen, .dense: break
     case .factors(let factors): factors.apply(to: values)
+    case .groups(let groups): groups.apply(to: values)
     case .lowRank(let pair): pair.apply(to: values)
     }
   }
@@ -87,49 +91,5 @@ public final class Factors: Sendable {
       }
       scale(to, by: rowFactors[row], count: count)
     }
-  }
-}
-
-/// A low-rank change of a matrix: W = base + scale · up · down, with down [rank, columns] and up [rows, rank].
-public final class LowRank: Sendable {
-  /// [rank, columns]; "A" in PEFT.
-  public let down: Parameter
-  /// [rows, rank], 0 at first; "B" in PEFT.
-  public let up: Parameter
-  /// Columns of `up`.
-  public let rank: Int
-  /// α / rank.
-  public let scale: Float
-  private let base: Floats
-  private let rows: Int
-  private let columns: Int
-
-  init(_ name: String, base: Floats, rows: Int, columns: Int, rank: Int, alpha: Float, down values: [Float]) {
-    self.base = base
-    self.rows = rows
-    self.columns = columns
-    self.rank = rank
-    scale = alpha / Float(rank)
-    down = Parameter(name + ".lora_A", Floats(values), decays: true)
-    up = Parameter(name + ".lora_B", Floats(count: rows * rank), decays: true)
-  }
-
-  func apply(to values: Floats) {
-    values.copy(base)
-    let scaled = Floats(up.values.array.map { $0 * scale })
-    MatrixProduct(rows: rows, columns: columns, depth: rank)(
-      .init(scaled.pointer, stride: rank), .init(down.values.pointer, stride: columns), into: values.pointer, stride: columns,
-      accumulate: true)
-  }
-
-  /// Adds to the gradients, given that of the matrix.
-  func add(_ gradient: Floats) {
-    let scaled = Floats(gradient.array.map { $0 * scale })
-    MatrixProduct(rows: rows, columns: rank, depth: columns)(
-      .init(scaled.pointer, stride: columns), .init(down.values.pointer, stride: columns, transposed: true),
-      into: up.gradient.pointer, stride: rank, accumulate: true)
-    MatrixProduct(rows: rank, columns: columns, depth: rows)(
-      .init(up.values.pointer, stride: rank, transposed: true), .init(scaled.pointer, stride: columns),
-      into: down.gradient.pointer, stride: columns, accumulate: true)
   }
 }

@@ -10,13 +10,15 @@ public enum TrainingPlan: Sendable, Equatable {
   /// Every number but those of embedding and head.
   case layers
   /// Factors of rows and of some columns, norms and biases, the numbers between them being frozen: what costs a quantized model next to
-  /// no bytes. Columns of what a norm or the rows of a matrix before scale already have none of their own.
+  /// no bytes. Matrices of a grid have a factor for each of their scales instead. Columns of what a norm or the rows of a matrix before scale already have none of their own.
   case factors
   /// Low-rank changes of the matrices of all layers (Hu et al. 2021).
   case lowRank(rank: Int, alpha: Float, seed: UInt64)
 
   /// What of a tensor is trained.
-  func training(of tensor: TensorSpec, _ values: Floats) -> TrainedTensor.Training {
+  ///
+  /// - Parameter group: numbers of a row that share a scale, in a matrix of a grid.
+  func training(of tensor: TensorSpec, _ values: Floats, group: Int?) -> TrainedTensor.Training {
     switch self {
     case .nothing: return .frozen
     case .everything: return .dense(Parameter(tensor.name, values, decays: tensor.isMatrix))
@@ -25,6 +27,11 @@ public enum TrainingPlan: Sendable, Equatable {
       return isOutside ? .frozen : .dense(Parameter(tensor.name, values, decays: tensor.isMatrix))
     case .factors:
       guard tensor.isMatrix else { return .dense(Parameter(tensor.name, values, decays: false)) }
+      if let group {
+        return .groups(
+          GroupFactors(
+            tensor.name, base: Floats(values.array), rows: tensor.shape[0], columns: tensor.shape[1], width: group))
+      }
       if [.positions, .projectIn, .projectOut].contains(tensor.role) { return .frozen }
       let factors = Factors(
         tensor.name, base: Floats(values.array), rows: tensor.shape[0], columns: tensor.shape[1],

@@ -54,14 +54,26 @@ public struct LossTargets: Sendable {
   }
 }
 
+/// The memory of the loss, for those who plan with it.
+public enum VocabularyLossMemory {
+  /// Floats of a block of logits of one model, with the copies that a factor or softcap of logits asks for.
+  public static func floats(_ spec: ModelSpec, tokens: Int) -> Int {
+    let rows = min(tokens, VocabularyLoss.blockRows(spec.vocabularySize))
+    return rows * spec.vocabularySize * (spec.logitSoftcap == nil ? 2 : 3)
+  }
+}
+
 /// The loss over the whole vocabulary and its gradient, some tokens at a time: the logits of all would take more memory than the model.
 struct VocabularyLoss {
   let model: TrainedModel
   let teacher: TrainedModel?
   let options: LossOptions
 
-  /// Floats of a block of logits.
-  private static let blockFloats = 1 << 22
+  /// Floats of a block of logits: enough rows that packing the head for their products is little beside these.
+  fileprivate static let blockFloats = 1 << 24
+
+  /// Tokens of a block.
+  fileprivate static func blockRows(_ vocabulary: Int) -> Int { max(16, blockFloats / max(1, vocabulary)) }
 
   /// Measures the loss at the targets, and adds to all gradients where `isTraining`.
   ///
@@ -80,10 +92,10 @@ struct VocabularyLoss {
   ) -> LossSums {
     let (gathered, input, context) = model.headInput(record.normalized, rows: targets.rows)
     let reference = reference.flatMap { reference in teacher?.headInput(reference, rows: targets.rows).projected }
-    let gradient = context.pool.zeros(input.count)
+    let gradient = context.pool.take(input.count)
     var sums = LossSums()
     let vocabulary = model.spec.vocabularySize
-    let block = max(16, Self.blockFloats / max(1, vocabulary))
+    let block = Self.blockRows(vocabulary)
     for start in stride(from: 0, to: targets.rows.count, by: block) {
       let rows = start..<min(start + block, targets.rows.count)
       sums += measure(
@@ -119,8 +131,8 @@ struct VocabularyLoss {
     let sums = differentiate(z, theirs, rows, targets, scale: scale, context)
     guard let gradient else { return sums }
     logits.back(z, capped: capped, context)
-    let dx = context.pool.zeros(x.count)
-    head.backward(x, head.needsOutputs ? raw : nil, z, to: dx, context)
+    let dx = context.pool.take(x.count)
+    head.backward(x, head.needsOutputs ? raw : nil, z, to: dx, accumulate: false, context)
     let width = x.count / rows.count
     gradient.pointer.advanced(by: rows.lowerBound * width).update(from: dx.pointer, count: dx.count)
     return sums

@@ -20,6 +20,14 @@ struct HelpTests {
       ("import", ["--output", "--dtype", "--tokenizer", "--adapter", "--json", "--threads", "--quiet"]),
       ("compare", ["--tolerance", "--all", "--json"]),
       ("inspect", ["--tensors", "--entropy", "--tensor", "--json"]),
+      ("sample", ["--tokens", "--output", "--seed", "--window", "--questions", "--json"]),
+      (
+        "distill",
+        [
+          "--teacher", "--output", "--adapter-out", "--answers", "--work-dir", "--max-time", "--max-tokens", "--rate", "--batch",
+          "--together", "--recompute", "--temperature", "--cross-entropy", "--lora-rank", "--lora-alpha", "--text", "--chats",
+        ]
+      ),
       ("quantize", ["--output", "--scheme", "--embedding-scheme", "--keep", "--method", "--calibration"]),
       ("calibrate", ["--output", "--text", "--chats", "--tokens", "--own-samples", "--window", "--seed", "--json"]),
       ("export", ["--output", "--to", "--dtype", "--tokenizer"]), ("verify", ["--budget", "--json"]),

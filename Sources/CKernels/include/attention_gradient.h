@@ -3,6 +3,8 @@
 #pragma once
 #include <stddef.h>
 
+#include "gemm.h"
+
 enum { LMK_ATTENTION_TILE = 64 };  // queries of a head at a time
 
 typedef struct {
@@ -14,6 +16,7 @@ typedef struct {
   size_t window;  // a token sees this many positions, itself included; 0 for all
   float scale;
   float softcap;  // c makes a score s c * tanh(s / c); 0 for none
+  lmk_gemm_arithmetic arithmetic;  // of the products
 } lmk_attention_text;
 
 // Floats of scratch, aligned to 64 bytes, of either call.

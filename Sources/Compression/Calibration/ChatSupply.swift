@@ -20,7 +20,8 @@ struct ChatSupply: WindowSupply {
     var conversations: [[Int32]] = [], tokens = 0
     // Twice what is wanted, since conversations are cut at the ends of windows.
     for index in Self.spread(file.count) where tokens < 2 * wanted {
-      let ids = try format.tokens(of: try file.messages(index))
+      let example = try file.example(index)
+      let ids = try file.reading(index) { () throws(LMToolError) in try format.tokens(of: example) }
       conversations.append(ids)
       tokens += ids.count
     }
@@ -43,9 +44,12 @@ struct ChatSupply: WindowSupply {
 
   func windows(_ count: Int, length: Int) -> [[Int32]] { Array(packed(length: length).prefix(count)) }
 
-  private func packed(length: Int) -> [[Int32]] {
-    var windows: [[Int32]] = [], window: [Int32] = []
-    for conversation in conversations {
+  private func packed(length: Int) -> [[Int32]] { Self.packed(conversations, length: length).whole }
+
+  /// Windows of `length` elements of the examples, and what the last one would begin with.
+  static func packed<Element>(_ examples: [[Element]], length: Int) -> (whole: [[Element]], rest: [Element]) {
+    var windows: [[Element]] = [], window: [Element] = []
+    for conversation in examples {
       var rest = conversation[...]
       while window.isEmpty ? 2 * rest.count >= length || rest.count == conversation.count : !rest.isEmpty {
         let taken = rest.prefix(length - window.count)
@@ -56,6 +60,6 @@ struct ChatSupply: WindowSupply {
         window = []
       }
     }
-    return windows
+    return (windows, window)
   }
 }

@@ -16,9 +16,25 @@ enum Conversation {
       throw LMToolError(
         .badInput,
         "it is no conversation of a known form: messages with role and content, conversations with from and value, "
-          + "instruction and output, or question and answer")
+          + "instruction and output, question and answer, or text")
     }
     return found
+  }
+
+  /// What a line is: a conversation, or an object whose `text` is a text.
+  ///
+  /// - Throws: as `messages`.
+  static func example(of line: UnsafeRawBufferPointer) throws(LMToolError) -> Example {
+    if let text = try decodeJSON(JSONValue.self, bytes: line)["text"]?.string { return .text(text) }
+    return .conversation(try messages(of: line))
+  }
+
+  /// What a line of a file of examples is.
+  enum Example {
+    /// Words of several.
+    case conversation([ChatMessage])
+    /// A text as it is.
+    case text(String)
   }
 
   private static func turns(_ list: JSONValue?, role: String, content: String) -> [ChatMessage]? {

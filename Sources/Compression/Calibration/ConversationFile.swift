@@ -26,12 +26,30 @@ struct ConversationFile {
   ///
   /// - Throws: `badInput` when its line is too long, or is no conversation.
   func messages(_ index: Int) throws(LMToolError) -> [ChatMessage] {
+    try read(index) { (bytes) throws(LMToolError) in try Conversation.messages(of: bytes) }
+  }
+
+  /// A conversation or a text.
+  ///
+  /// - Throws: as `messages`.
+  func example(_ index: Int) throws(LMToolError) -> Conversation.Example {
+    try read(index) { (bytes) throws(LMToolError) in try Conversation.example(of: bytes) }
+  }
+
+  /// Does something with an example, its errors being said of the line.
+  func reading<Result>(_ index: Int, _ body: () throws(LMToolError) -> Result) throws(LMToolError) -> Result {
+    do throws(LMToolError) { return try body() } catch { throw error.within(file: file.path).at(line: lines[index].number) }
+  }
+
+  private func read<Result>(
+    _ index: Int, _ body: (UnsafeRawBufferPointer) throws(LMToolError) -> Result
+  ) throws(LMToolError) -> Result {
     let line = lines[index]
     do throws(LMToolError) {
       guard line.bytes.count <= Self.longestLine else {
         throw LMToolError(.badInput, "the line has more than \(Self.longestLine) bytes")
       }
-      return try file.withBytes(line.bytes) { (bytes) throws(LMToolError) in try Conversation.messages(of: bytes) }
+      return try file.withBytes(line.bytes, body)
     } catch { throw error.within(file: file.path).at(line: line.number) }
   }
 

@@ -13,12 +13,21 @@ struct OwnSamples {
   private let seed: UInt64
   private let tokenizer: Tokenizer
   private let format: ChatFormat
+  /// What chat models are asked.
+  private let questions: [String]
+  /// Whether every window asks, rather than every other.
+  private let onlyAsks: Bool
 
   /// Bytes that the keys and values of windows under way may take.
   private static let memory = 300_000_000
 
+  /// - Parameter questions: what chat models are asked in every window, rather than what they are asked usually in every other.
   /// - Throws: `missingInput` when the model has no tokenizer.
-  init(_ source: ModelSource, windows: Int, length: Int, seed: UInt64) throws(LMToolError) {
+  init(
+    _ source: ModelSource, windows: Int, length: Int, seed: UInt64, questions: [String]? = nil
+  ) throws(LMToolError) {
+    self.questions = questions ?? sampleQuestions
+    onlyAsks = questions != nil
     self.source = source
     count = windows
     self.length = length
@@ -27,12 +36,29 @@ struct OwnSamples {
     format = ChatFormat(source, tokenizer)
   }
 
+  /// Whether the model has a chat format to be asked in.
+  var canAsk: Bool { !format.isPlain }
+
   /// The windows.
-  func sample(progress: ProgressConsumer?) throws(LMToolError) -> [[Int32]] {
+  func sample(progress: ProgressConsumer?) throws(LMToolError) -> [[Int32]] { try drafts(progress: progress).map(\.tokens) }
+
+  /// The texts of the windows, in their order. An answer that has no end is left out: it would teach to stop anywhere.
+  func texts(progress: ProgressConsumer?) throws(LMToolError) -> [OwnText] {
+    try drafts(progress: progress).flatMap { draft in
+      draft.parts.compactMap { part in
+        guard part.question == nil || part.isEnded else { return nil }
+        let ids = draft.tokens[(part.question == nil ? part.start : min(part.answer, draft.tokens.count))..<part.end]
+        let text = String(decoding: tokenizer.decode(Array(ids), skipSpecial: true), as: UTF8.self)
+        return text.isEmpty ? nil : OwnText(question: part.question, text: text)
+      }
+    }
+  }
+
+  private func drafts(progress: ProgressConsumer?) throws(LMToolError) -> [Draft] {
     let model = try model(progress)
     let starts = Starts(tokenizer, vocabulary: source.spec.vocabularySize)
     let together = max(1, min(64, count, Self.memory / max(1, LockstepPass.bytes(source.spec, capacity: length))))
-    var windows: [[Int32]] = []
+    var windows: [Draft] = []
     while windows.count < count {
       let numbers = windows.count..<min(windows.count + together, count)
       var drafts = numbers.map { draft($0, starts) }
@@ -40,7 +66,7 @@ struct OwnSamples {
         progress?(
           ProgressUpdate(stage: "samples", done: numbers.lowerBound * length + done, total: count * length, unit: .tokens))
       }
-      windows += drafts.map(\.tokens)
+      windows += drafts
     }
     return windows
   }
@@ -53,11 +79,13 @@ struct OwnSamples {
   }
 
   private func draft(_ number: Int, _ starts: Starts) -> Draft {
-    let isChat = !format.isPlain && number % 2 == 1
+    let isChat = !format.isPlain && (onlyAsks || number % 2 == 1)
     return Draft(
       seed: seed &* 1_000_003 &+ UInt64(number), ends: source.endTokens, longestAnswer: isChat ? length / 2 : Int.max
     ) { random in
-      isChat ? format.tokens(asking: random.element(of: sampleQuestions)) : starts.draw(&random)
+      guard isChat else { return Draft.Opening(tokens: starts.draw(&random), question: nil) }
+      let question = random.element(of: questions)
+      return Draft.Opening(tokens: format.tokens(asking: question), question: question)
     }
   }
 
@@ -83,19 +111,43 @@ struct OwnSamples {
   }
 }
 
+/// A text that a model wrote.
+struct OwnText {
+  /// What it answers; nil for a text of its own.
+  var question: String?
+  /// What was written.
+  var text: String
+}
+
 /// A window under way.
 private struct Draft {
+  /// What is prescribed before the model goes on.
+  struct Opening {
+    var tokens: [Int32]
+    var question: String?
+  }
+
+  /// A text of the window: where it begins, where the model goes on, and where it ends, the token of the end excluded.
+  struct Part {
+    var question: String?
+    var start: Int
+    var answer: Int
+    var end: Int
+    var isEnded = false
+  }
+
   var tokens: [Int32] = []
+  private(set) var parts: [Part] = []
   private var sampler: Sampler
   private var random: Random
   private let ends: Set<Int32>
   private let longestAnswer: Int
-  private let begin: (inout Random) -> [Int32]
+  private let begin: (inout Random) -> Opening
   /// What is written before the model goes on, backwards.
   private var forced: [Int32] = []
   private var answered = 0
 
-  init(seed: UInt64, ends: Set<Int32>, longestAnswer: Int, begin: @escaping (inout Random) -> [Int32]) {
+  init(seed: UInt64, ends: Set<Int32>, longestAnswer: Int, begin: @escaping (inout Random) -> Opening) {
     var options = SamplingOptions()
     options.temperature = 0.9
     options.topK = 200
@@ -107,17 +159,31 @@ private struct Draft {
     self.ends = ends
     self.longestAnswer = longestAnswer
     self.begin = begin
-    forced = begin(&random).reversed()
+    open()
+  }
+
+  private mutating func open() {
+    let opening = begin(&random)
+    forced = opening.tokens.reversed()
+    parts.append(
+      Part(question: opening.question, start: tokens.count, answer: tokens.count + opening.tokens.count, end: tokens.count))
   }
 
   /// Appends the next token: what is prescribed, or what the model says.
   mutating func append(sample: (inout Sampler) -> Int32) {
-    if let next = forced.popLast() { return tokens.append(next) }
+    if let next = forced.popLast() {
+      tokens.append(next)
+      parts[parts.count - 1].end = tokens.count
+      return
+    }
     let next = sample(&sampler)
     tokens.append(next)
     answered += 1
-    if ends.contains(next) || answered >= longestAnswer {
-      forced = begin(&random).reversed()
+    let isEnd = ends.contains(next)
+    if !isEnd { parts[parts.count - 1].end = tokens.count }
+    parts[parts.count - 1].isEnded = isEnd
+    if isEnd || answered >= longestAnswer {
+      open()
       answered = 0
     }
   }

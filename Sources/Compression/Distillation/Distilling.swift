@@ -2,6 +2,7 @@ import Inference
 import Kernels
 import Models
 import Tensors
+import Tokenizers
 import Training
 
 /// Trains a model towards a teacher, and keeps the best of what came out.
@@ -32,10 +33,16 @@ public final class Distilling {
     public var looks: [Look]
     /// The step whose model was kept.
     public var best: Int
+    /// The step at which training went wrong and ended; nil where it did not.
+    public var diverged: Int?
+    /// The memory that was planned with.
+    public var memory: TrainingMemory
   }
 
-  private let options: DistillingOptions
+  let options: DistillingOptions
   private let windows: TokenWindows
+  /// Whether a token is to be learned; nil for all.
+  private let counted: [Bool]?
   private let training: [Int]
   private let aside: [Int]
   private let step: TrainingStep
@@ -43,27 +50,42 @@ public final class Distilling {
   private var best: (look: Look, values: [[Float]])?
   /// How training went.
   public private(set) var looks: [Look] = []
+  /// The step at which gradients or the loss were no longer numbers, or the loss grew far beyond that of the start.
+  public private(set) var diverged: Int?
+  /// The memory that is planned with.
+  public let memory: TrainingMemory
   /// The model.
   public let student: TrainedModel
   private let folder: JobFolder?
+  private let hasTeacher: Bool
 
   /// Prepares training on the windows of a text.
   ///
   /// - Parameters:
   ///   - output: where the student will be written.
   ///   - workFolder: a folder that keeps the state at every look, to go on after an interruption.
-  /// - Throws: `badInput` for a text with too few windows, and for weights that are not finite.
-  public init(
+  /// - Throws: `badInput` for a text with too few windows, and for weights that are not finite; `usage` for a teacher with another
+  ///   vocabulary, and where memory does not suffice.
+  public convenience init(
     student source: ModelSource, teacher: ModelSource?, text: CalibrationText, _ options: DistillingOptions,
     output: String, workFolder: String? = nil, progress: ProgressConsumer? = nil
   ) throws(LMToolError) {
-    if let teacher, teacher.spec.vocabularySize != source.spec.vocabularySize {
-      throw LMToolError(
-        .usage,
-        "the teacher has \(teacher.spec.vocabularySize) tokens and the student \(source.spec.vocabularySize); a student learns from a "
-          + "teacher of the same vocabulary", file: source.path)
-    }
+    try self.init(
+      student: source, teacher: teacher, text: TrainingText(text), options, output: output, workFolder: workFolder,
+      progress: progress)
+  }
+
+  /// The same on a text of which not all tokens may count.
+  public init(
+    student source: ModelSource, teacher: ModelSource?, text: TrainingText, _ options: DistillingOptions,
+    output: String, workFolder: String? = nil, progress: ProgressConsumer? = nil
+  ) throws(LMToolError) {
+    if let teacher { try Self.checkTokenizers(teacher, source) }
+    memory = TrainingMemory(student: source, teacher: teacher, window: text.window, options)
+    try memory.check(available: availableMemory(), options)
     self.options = options
+    counted = text.counted
+    hasTeacher = teacher != nil
     folder = try workFolder.map { (path) throws(LMToolError) in
       try JobFolder(path: path, job: try Self.job(source, teacher, text, options), output: output)
     }
@@ -76,7 +98,8 @@ public final class Distilling {
     training = (0..<windows.count).filter { $0 % spacing != 0 || $0 / spacing >= kept }
     let arithmetic: MatrixProduct.Arithmetic = options.usesBF16 ? .bf16 : .f32
     student = try TrainedModel(
-      source, plan: options.plan, window: windows.length, arithmetic: arithmetic, progress: progress)
+      source, plan: options.plan, window: windows.length, arithmetic: arithmetic, recomputes: options.recomputes,
+      progress: progress)
     let length = text.windows.length
     let master = try teacher.map { (teacher) throws(LMToolError) in
       try TrainedModel(teacher, plan: .nothing, window: length, arithmetic: arithmetic, progress: progress)
@@ -87,12 +110,40 @@ public final class Distilling {
     optimizer = AdamW(student.parameters, options.optimizer)
   }
 
+  /// Whether a model is quantized, so that its integers stay as they are.
+  public static func canHeal(_ student: ModelSource) -> Bool {
+    student.format.hasPrefix("lmz") || Quantizing.isQuantized(student)
+  }
+
+  /// Refuses a teacher whose tokens are not the student's.
+  ///
+  /// - Throws: `usage`.
+  public static func checkTokenizers(_ teacher: ModelSource, _ student: ModelSource) throws(LMToolError) {
+    var difference: String?
+    if teacher.spec.vocabularySize != student.spec.vocabularySize {
+      difference = "the teacher has \(teacher.spec.vocabularySize) tokens and the student \(student.spec.vocabularySize)"
+    } else if let one = teacher.tokenizer?.vocabulary, let other = student.tokenizer?.vocabulary,
+      let id = (0..<min(one.count, other.count)).first(where: { one.text(of: $0) != other.text(of: $0) })
+    {
+      difference =
+        "token \(id) is \"\(one.text(of: id).printable)\" for the teacher and \"\(other.text(of: id).printable)\" for the student"
+    }
+    guard let difference else { return }
+    throw LMToolError(
+      .usage,
+      "\(difference); a student learns what a teacher of the same vocabulary says of every token. One of another can learn from texts: "
+        + "lmtool sample TEACHER --tokens 200000 -o samples.jsonl, and lmtool distill STUDENT --chats samples.jsonl without teacher",
+      file: student.path)
+  }
+
   /// What a work folder is for.
   private static func job(
-    _ student: ModelSource, _ teacher: ModelSource?, _ text: CalibrationText, _ options: DistillingOptions
+    _ student: ModelSource, _ teacher: ModelSource?, _ text: TrainingText, _ options: DistillingOptions
   ) throws(LMToolError) -> String {
     let master = try teacher.map { (teacher) throws(LMToolError) in try ModelFingerprint.of(teacher) } ?? "none"
-    let bytes = text.windows.tokens.flatMap { token in (0..<4).map { UInt8(truncatingIfNeeded: token >> (8 * $0)) } }
+    let bytes =
+      text.windows.tokens.flatMap { token in (0..<4).map { UInt8(truncatingIfNeeded: token >> (8 * $0)) } }
+      + (text.counted ?? []).map { $0 ? 1 : 0 }
     return
       "lmtool \(Exporting.version)\nstudent \(try ModelFingerprint.of(student))\nteacher \(master)\ntext \(Digest.hex(bytes))\n"
       + "options \(options)\n"
@@ -119,12 +170,15 @@ public final class Distilling {
       return before + Double(passed.seconds) + Double(passed.attoseconds) * 1e-18
     }
     if looks.isEmpty { look(step: 0, tokens: 0, seconds: seconds()) }
-    while state.looksSinceBest < options.patience {
+    while state.looksSinceBest < options.patience, diverged == nil {
       let fraction = max(
         options.maximumTokens.map { Double(state.tokens) / Double($0) } ?? 0,
         options.maximumSeconds.map { seconds() / $0 } ?? 0)
       if fraction >= 1 || (options.isEndless && state.epoch > 1) { break }
-      take(next(&state), rate: options.rate(at: fraction))
+      guard take(next(&state), rate: options.rate(at: fraction)) else {
+        diverged = optimizer.steps + 1
+        break
+      }
       state.tokens += options.batch * windows.length
       state.steps = optimizer.steps
       progress?(ProgressUpdate(stage: "train", done: Int(fraction * 1000), total: 1000, unit: .passes))
@@ -133,7 +187,9 @@ public final class Distilling {
       state.looksSinceBest = best?.look.step == optimizer.steps ? 0 : state.looksSinceBest + 1
       try keep(&state, seconds: seconds(), checkpoint)
     }
-    if looks.last?.step != optimizer.steps { look(step: optimizer.steps, tokens: state.tokens, seconds: seconds()) }
+    if diverged == nil, looks.last?.step != optimizer.steps {
+      look(step: optimizer.steps, tokens: state.tokens, seconds: seconds())
+    }
     restoreBest()
   }
 
@@ -162,23 +218,38 @@ public final class Distilling {
     Report(
       parameters: student.parameters.reduce(0) { $0 + $1.values.count }, windows: training.count, window: windows.length,
       looks: looks,
-      best: best?.look.step ?? 0)
+      best: best?.look.step ?? 0, diverged: diverged, memory: memory)
   }
 
   /// Removes the work folder: the job is done.
   public func finish() { folder?.remove() }
 
-  /// One step over some windows, as many passes as it takes.
-  private func take(_ batch: [Int], rate: Double) {
-    let total = Double(batch.count * (windows.length - 1))
+  /// One step over some windows, as many passes as it takes; false when the gradient is no number, and nothing was moved.
+  private func take(_ batch: [Int], rate: Double) -> Bool {
+    let total = max(1, batch.reduce(0) { $0 + targets([$1]).weights.count })
     for start in stride(from: 0, to: batch.count, by: options.together) {
       let part = batch[start..<min(start + options.together, batch.count)]
       let tokens = part.flatMap(window)
-      let targets = LossTargets(predicting: tokens, window: windows.length)
-      _ = step.addGradients(tokens, window: windows.length, targets, total: total)
+      _ = step.addGradients(tokens, window: windows.length, targets(Array(part)), total: Double(total))
     }
-    optimizer.step(rate: rate)
+    guard optimizer.step(rate: rate).isFinite else { return false }
     student.refresh()
+    return true
+  }
+
+  /// What some windows are to predict, passing one after the other: the next token wherever it counts.
+  private func targets(_ indices: [Int]) -> LossTargets {
+    let tokens = indices.flatMap(window), all = LossTargets(predicting: tokens, window: windows.length)
+    guard let counted else { return all }
+    var some = LossTargets()
+    for (index, row) in all.rows.enumerated() {
+      let place = indices[row / windows.length] * windows.length + row % windows.length
+      guard counted[place + 1] else { continue }
+      some.rows.append(row)
+      some.labels.append(all.labels[index])
+      some.weights.append(1)
+    }
+    return some
   }
 
   private func window(_ index: Int) -> [Int32] {
@@ -198,15 +269,20 @@ public final class Distilling {
   private func look(step number: Int, tokens: Int, seconds: Double) {
     var sums = LossSums()
     for index in aside {
-      let tokens = window(index)
-      sums += step.evaluate(tokens, window: windows.length, LossTargets(predicting: tokens, window: windows.length))
+      sums += step.evaluate(window(index), window: windows.length, targets([index]))
     }
     let look = Look(
       step: number, tokens: tokens, seconds: seconds, divergence: sums.divergence / sums.weight,
       likelihood: sums.likelihood / sums.weight)
     looks.append(look)
-    let share = Double(options.loss.divergence)
+    let share = hasTeacher ? Double(options.loss.divergence) : 0
     func loss(_ look: Look) -> Double { share * look.divergence + (1 - share) * look.likelihood }
+    let first = loss(looks[0])
+    // Far beyond the start: such a model does not come back before its rate has fallen, and then to nothing good.
+    guard loss(look).isFinite, loss(look) <= 2 * first + 1 else {
+      diverged = number
+      return
+    }
     if best.map({ loss(look) < loss($0.look) }) ?? true { best = (look, student.parameters.map(\.values.array)) }
   }
 
@@ -218,10 +294,12 @@ public final class Distilling {
 }
 
 extension Distilling {
-  /// Writes the student: a healed artifact as an artifact, any other as a model directory in f32.
+  /// Writes the student: a healed artifact as an artifact, a healed quantized directory as one, any other as a model directory in f32.
   public func write(_ source: ModelSource, to path: String, progress: ProgressConsumer? = nil) throws(LMToolError) {
     let trained = try source.with(student)
-    if case .factors = options.plan {
+    if case .factors = options.plan, Quantizing.isQuantized(source), !source.format.hasPrefix("lmz") {
+      try QuantizedFolder.write(trained, to: path)
+    } else if case .factors = options.plan {
       let recipe: JSONValue = .object(["distill": .object(["steps": .int(optimizer.steps)])])
       _ = try Exporting.lmz(trained, to: path, recipe: recipe, progress: progress)
     } else {

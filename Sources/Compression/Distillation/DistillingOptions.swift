@@ -25,6 +25,8 @@ public struct DistillingOptions: Sendable, Equatable {
   public var patience = 5
   /// The start of the random order of texts.
   public var seed: UInt64 = 0
+  /// Whether layers are computed again on the way back rather than kept.
+  public var recomputes = false
   /// Whether products round to bf16: twice as fast where the processor has instructions for it.
   public var usesBF16 = false
 

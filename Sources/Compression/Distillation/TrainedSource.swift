@@ -17,6 +17,8 @@ extension ModelSource {
       case .frozen: break
       case .dense, .lowRank:
         result.tensors[spec.name] = HeldTensor(name: spec.name, shape: spec.shape, floats: tensor.values.array)
+      case .groups(let groups):
+        if let grid = tensors[spec.name] as? any GridTensorReader { result.tensors[spec.name] = try Self.healed(grid, groups) }
       case .factors(let factors):
         guard let rate = tensors[spec.name] as? any EncodedRateTensorReader else {
           result.tensors[spec.name] = HeldTensor(name: spec.name, shape: spec.shape, floats: tensor.values.array)
@@ -26,6 +28,23 @@ extension ModelSource {
       }
     }
     return result
+  }
+
+  /// The same codes with the scales and minimums that were trained, rounded to f16.
+  private static func healed(_ tensor: any GridTensorReader, _ groups: GroupFactors) throws(LMToolError) -> StoredGridTensor {
+    let grid = try tensor.readGrid(), factors = groups.factors.values.array
+    func scaled(_ halves: [UInt16]) -> HeldBytes {
+      var bytes: [UInt8] = []
+      bytes.reserveCapacity(2 * halves.count)
+      for (half, factor) in zip(halves, factors) {
+        let value = floatToHalf(min(max(halfToFloat(half) * factor, -65504), 65504))
+        bytes += [UInt8(truncatingIfNeeded: value), UInt8(value >> 8)]
+      }
+      return HeldBytes(bytes)
+    }
+    return try StoredGridTensor(
+      name: tensor.name, shape: tensor.shape, scheme: grid.scheme, codes: HeldBytes(grid.codes), scales: scaled(grid.scales),
+      minimums: grid.scheme.hasMinimum ? scaled(grid.minimums) : nil)
   }
 
   private static func healed(

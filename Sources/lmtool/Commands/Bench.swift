@@ -27,6 +27,11 @@ extension LMTool {
           llama-bench -m smollm2.gguf -p 128,512 -n 64 -t 2 -o json > peer.json
           lmtool bench smollm2.gguf --threads 2 --compare peer.json
 
+        --training measures steps of training instead: of all the model's numbers on random texts, and towards a teacher of the \
+        same shape, in f32 and in bf16, against the peak of each.
+
+          lmtool bench smollm2/ --training --batch 4 --window 512
+
         In the report of --json, times are in seconds and rates per second: "load", "peak_memory_bytes", "machine" (the \
         ceilings for each number of threads), "tests", and where asked for "kernels" and "comparison". A multiplication and \
         an addition count as two operations.
@@ -48,6 +53,12 @@ extension LMTool {
     var kvType = CacheType.f16
     @Flag(help: "Time every matrix shape of the model, and attention at the depths given, by themselves.")
     var kernels = false
+    @Flag(help: "Measure steps of training and of distillation instead.")
+    var training = false
+    @Option(help: ArgumentHelp("With --training: texts of a step.", valueName: "n"))
+    var batch = 8
+    @Option(help: ArgumentHelp("With --training: tokens of a text.", valueName: "n"))
+    var window = 256
     @Option(
       help: ArgumentHelp("A result of llama-bench to compare with; may be given several times.", valueName: "file"),
       completion: .file())
@@ -61,10 +72,19 @@ extension LMTool {
       try depth.validate("--depth", in: 0...1 << 24)
       try threads?.validate("--threads", in: 1...1024)
       guard (1...1000).contains(repetitions) else { throw ValidationError("--repetitions must be from 1 to 1000") }
+      guard (1...4096).contains(batch) else { throw ValidationError("--batch must be from 1 to 4096") }
+      guard (2...1 << 20).contains(window) else { throw ValidationError("--window must be from 2 to \(1 << 20)") }
+      guard !training || (prompt == nil && generate == nil && depth.values == [0] && !kernels && compare.isEmpty) else {
+        throw ValidationError("--training is measured alone, without --prompt, --generate, --depth, --kernels and --compare")
+      }
     }
 
     func run() throws {
       let console = speech.console
+      if training {
+        let result = try console.withProgress { (progress) throws(LMToolError) in try measureTraining(progress) }
+        return try report.json ? console.print(json: result) : Self.show(result, on: console)
+      }
       let peers = try compare.map { (path) throws(LMToolError) in try PeerResults(path: path) }
       let result = try console.withProgress { (progress) throws(LMToolError) in try measure(peers, progress) }
       for warning in result.warnings { console.warn(warning) }
@@ -140,7 +160,7 @@ extension LMTool {
       return rates
     }
 
-    private func ceilings(_ counts: [Int]) -> [MachineCeilings] {
+    func ceilings(_ counts: [Int]) -> [MachineCeilings] {
       let probe = CeilingProbe()
       return counts.map { count in
         ThreadPool.configure(threads: count)

@@ -45,7 +45,7 @@ extension BenchReport: Encodable {
     let firstTokenPrompt: Int
   }
 
-  private struct Machine: Encodable {
+  struct Machine: Encodable {
     let threads: Int
     let bytesPerSecond: Double
     let operationsPerSecond: [String: Double]
@@ -119,7 +119,7 @@ extension BenchReport: Encodable {
       firstTokenSeconds: loaded.firstTokenSeconds, firstTokenPrompt: loaded.promptTokens)
   }
 
-  private static func machine(_ ceilings: MachineCeilings) -> Machine {
+  static func machine(_ ceilings: MachineCeilings) -> Machine {
     func named<Value>(_ value: (MachineCeilings.Arithmetic) -> Value?) -> [String: Value] {
       let known = MachineCeilings.Arithmetic.allCases.compactMap { kind in value(kind).map { ("\(kind)", $0) } }
       return Dictionary(uniqueKeysWithValues: known)

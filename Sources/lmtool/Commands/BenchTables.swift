@@ -33,7 +33,7 @@ extension LMTool.Bench {
     return table
   }
 
-  private static func machine(_ ceilings: [MachineCeilings]) -> Table {
+  static func machine(_ ceilings: [MachineCeilings]) -> Table {
     var table = Table(.left("machine"), .right("memory"), .right("f32"), .right("bf16"), .right("int8"))
     for ceiling in ceilings {
       let peaks = [.f32, .bf16, .int8].map { (kind: MachineCeilings.Arithmetic) in
@@ -93,12 +93,12 @@ extension LMTool.Bench {
   private static func threads(_ count: Int) -> String { count == 1 ? "1 thread" : "\(count) threads" }
 
   /// "42.1 % of int8", "87.0 % of bandwidth"; "no instruction for bf16" where there is no ceiling.
-  private static func share(_ fraction: Double?, of ceiling: String) -> String {
+  static func share(_ fraction: Double?, of ceiling: String) -> String {
     fraction.map { "\((100 * $0).fixed(1)) % of \(ceiling)" } ?? "no instruction for \(ceiling)"
   }
 }
 
 extension Double {
   /// Tokens per second: as many digits as llama-bench shows, fewer for thousands.
-  fileprivate var rate: String { fixed(magnitude < 1000 ? 2 : 0) }
+  var rate: String { fixed(magnitude < 1000 ? 2 : 0) }
 }

@@ -36,7 +36,10 @@ package struct Table: Sendable {
   private var rows: [[Cell]] = []
 
   /// A table without rows; without any title it has no header either.
-  package init(_ columns: Column...) { self.columns = columns }
+  package init(_ columns: Column...) { self.init(columns) }
+
+  /// The same of a list.
+  package init(_ columns: [Column]) { self.columns = columns }
 
   /// Adds a row; cells that are missing at its end are empty.
   package mutating func add(_ cells: Cell...) { add(cells) }
