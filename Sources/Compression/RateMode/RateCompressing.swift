@@ -126,6 +126,10 @@ public struct RateCompressing {
   ) throws(LMToolError) -> RateReport {
     try check(goal, choice.source)
     let (kept, aside) = calibration.split(heldOut: Self.heldOutWindows)
+    if let training = options.training {
+      try SuffixTraining.checkMemory(
+        choice.source, tokens: kept.windows.tokens.count, window: kept.windows.length, training)
+    }
     let model = try RateModel(choice.source, kept, options: options, work: work)
     let judge = try RateJudge(source, windows: aside, tokenizedBy: choice.source)
     var report: RateReport

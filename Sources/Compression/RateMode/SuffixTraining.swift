@@ -62,6 +62,24 @@ final class SuffixTraining {
     if let kept = try checkpoint?.load(into: student, optimizer, retire: retire) { state = kept }
   }
 
+  /// Refuses a training of `source` on so many tokens for which memory does not suffice.
+  ///
+  /// - Throws: `usage`, with what it would take.
+  static func checkMemory(
+    _ source: ModelSource, tokens: Int, window: Int, _ options: SuffixTrainingOptions
+  ) throws(LMToolError) {
+    var training = DistillingOptions()
+    training.plan = .layers
+    training.batch = max(1, options.stepTokens / window)
+    var memory = TrainingMemory(student: source, teacher: source, window: window, training)
+    memory.activations += 2 * 4 * tokens * source.spec.width
+    guard let available = availableMemory(), memory.total > available else { return }
+    throw LMToolError(
+      .usage,
+      "--train takes about \(memory.megabytes(memory.total)) of memory, and \(memory.megabytes(available)) are free: "
+        + "\(memory.text); use fewer --tokens, or --heal alone, which takes less", file: source.path)
+  }
+
   /// Puts the floats of a quantized matrix in the place of those that were trained.
   func replace(_ name: String, _ floats: [Float]) {
     guard let spec = spec.tensors.first(where: { $0.name == name }) else { return }
