@@ -68,6 +68,11 @@ public final class ArtifactWriter {
   /// Adds a file that is carried along, such as the tokenizer; it is written by `finish`.
   public func add(blob name: String, _ bytes: [UInt8]) { blobs.append((name, bytes)) }
 
+  /// Bytes of a blob of one frame when it is packed.
+  package static func packedBytes(blob bytes: [UInt8]) throws(LMToolError) -> Int {
+    try bytes.withUnsafeBytesTyped { (bytes) throws(LMToolError) in try Frame.pack(bytes, level: Frame.textLevel).count }
+  }
+
   /// Writes blobs, manifest and header, and gives the file its name unless it is larger than `limit`.
   ///
   /// - Returns: the size of the file in bytes, whether it was kept or not.
@@ -154,7 +159,7 @@ public final class ArtifactWriter {
     return ArtifactManifest(
       lmtool: description.lmtool, config: description.config, generation: description.generation,
       tokenizer: description.tokenizer, chatTemplate: description.chatTemplate,
-      rate: rateTables == nil ? nil : TensorType.rateName, tensors: placed, blobs: carried,
+      rate: rateTables == nil ? nil : TensorType.rateName, certificate: description.certificate, tensors: placed, blobs: carried,
       payloadHash: queue.hash(), provenance: description.provenance, transcript: description.transcript)
   }
 

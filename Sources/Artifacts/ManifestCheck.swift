@@ -36,7 +36,10 @@ struct ManifestCheck {
         .badInput, "the streams end at \(position) but the manifest starts at \(payload.upperBound)", at: .offset(position),
         rule: "LMZ-9")
     }
-    let named = [("tokenizer", manifest.tokenizer), ("chat_template", manifest.chatTemplate), ("rate", manifest.rate)]
+    let named = [
+      ("tokenizer", manifest.tokenizer), ("chat_template", manifest.chatTemplate), ("rate", manifest.rate),
+      ("certificate", manifest.certificate),
+    ]
     for (key, name) in named {
       guard let name, !manifest.blobs.contains(where: { $0.name == name }) else { continue }
       throw LMToolError(.badInput, "there is no blob \(name.printable)", at: .key(key), rule: "LMZ-15")

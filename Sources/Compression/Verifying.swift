@@ -23,6 +23,8 @@ public struct VerificationReport: Codable, Sendable {
   public var bytes: Int
   /// Bits per weight of the whole file.
   public var bitsPerWeight: Double = 0
+  /// What the certificate says; nil when the file has none, or a broken one.
+  public var quality: QualityReport?
 
   /// Whether every check holds.
   public var passed: Bool { checks.allSatisfy(\.passed) }
@@ -32,7 +34,7 @@ public struct VerificationReport: Codable, Sendable {
   }
 
   private enum CodingKeys: String, CodingKey {
-    case checks, bytes, passed
+    case checks, bytes, passed, quality
     case bitsPerWeight = "bits_per_weight"
   }
 
@@ -42,6 +44,7 @@ public struct VerificationReport: Codable, Sendable {
     try container.encode(checks, forKey: .checks)
     try container.encode(bytes, forKey: .bytes)
     try container.encode(bitsPerWeight, forKey: .bitsPerWeight)
+    try container.encodeIfPresent(quality, forKey: .quality)
     try container.encode(passed, forKey: .passed)
   }
 
@@ -51,18 +54,34 @@ public struct VerificationReport: Codable, Sendable {
     checks = try container.decode([Check].self, forKey: .checks)
     bytes = try container.decode(Int.self, forKey: .bytes)
     bitsPerWeight = try container.decode(Double.self, forKey: .bitsPerWeight)
+    quality = try container.decodeIfPresent(QualityReport.self, forKey: .quality)
   }
 
   init(bytes: Int) { self.bytes = bytes }
 }
 
+/// What is verified beyond the bytes of a file.
+public struct QualityDemands: Sendable {
+  /// The worst grade that passes; nil where any does.
+  public var minimumGrade: FidelityGrade?
+  /// The original, to make the record of the file again.
+  public var original: ModelSource?
+
+  /// Demands; without any, a file must be coherent and do what its record says.
+  public init(minimumGrade: FidelityGrade? = nil, original: ModelSource? = nil) {
+    self.minimumGrade = minimumGrade
+    self.original = original
+  }
+}
+
 /// Checks an artifact from the file alone.
 public enum Verifying {
-  /// Checks hashes, lengths, values, tokenizer, budget and transcript of the artifact at `path`.
+  /// Checks hashes, lengths, values, tokenizer, budget and transcript of the artifact at `path`, and its quality where that is asked for.
   ///
+  /// - Parameter quality: what is asked of the quality; nil leaves it at the bytes.
   /// - Throws: `missingInput` when there is no such file; what is wrong inside a file is in the report.
   public static func run(
-    _ path: String, budget: Int? = nil, progress: ProgressConsumer? = nil
+    _ path: String, budget: Int? = nil, quality: QualityDemands? = nil, progress: ProgressConsumer? = nil
   ) throws(LMToolError) -> VerificationReport {
     var report = VerificationReport(bytes: try MappedFile(path: path).count)
     if let budget {
@@ -86,7 +105,10 @@ public enum Verifying {
       report.bitsPerWeight = Double(8 * report.bytes) / Double(max(1, source.parameterCount))
       report.add("architecture", nil, "every tensor that the configuration asks for, in its shape")
       tokenizer(source, &report)
-      if findings.isEmpty { try transcript(artifact, source, &report) }
+      if findings.isEmpty {
+        try transcript(artifact, source, &report)
+        certificate(artifact, source, quality, &report)
+      }
     } catch { report.add("architecture", error.description, "") }
     return report
   }
@@ -138,4 +160,36 @@ public enum Verifying {
     let problem = generated == recorded.generated ? nil : "token \(same) of \(recorded.generated.count) differs from the record"
     report.add("greedy transcript", problem, "\(generated.count) tokens reproduced")
   }
+
+  // MARK: Quality
+
+  private static func certificate(
+    _ artifact: Artifact, _ source: ModelSource, _ demands: QualityDemands?, _ report: inout VerificationReport
+  ) {
+    do throws(LMToolError) {
+      let checking = try CertificateChecking(artifact)
+      guard let certificate = checking.certificate else {
+        let demanded = demands?.minimumGrade != nil || demands?.original != nil
+        let problem = demanded ? "the file has none, so its quality cannot be told" : nil
+        return report.add("certificate", problem, "none in the file: its bytes are checked, its quality is not")
+      }
+      let quality = QualityReport(certificate.head, bytes: checking.bytes)
+      report.quality = quality
+      let told = "fidelity \(quality.fidelity.rawValue), \(quality.coherence.holds ? "coherent" : "not coherent")"
+      guard let demands else { return report.add("certificate", nil, "\(told), as recorded in \(checking.bytes) bytes") }
+      let contradictions = try checking.contradictions(source, certificate)
+      report.add("certificate", list(contradictions), "every figure reproduced from a record of \(checking.bytes) bytes")
+      if let original = demands.original {
+        let against = try checking.contradictions(source, against: original, certificate)
+        report.add("against the original", list(against), "the record is what the original says")
+      }
+      report.add("coherence", list(quality.coherence.reasons), "it makes sense where the original does")
+      let grade = "fidelity \(quality.fidelity.rawValue)"
+      let isMet = demands.minimumGrade.map { quality.fidelity <= $0 } ?? true
+      report.add("fidelity", isMet ? nil : "\(grade), worse than \(demands.minimumGrade?.rawValue ?? "")", grade)
+    } catch { report.add("certificate", error.description, "") }
+  }
+
+  /// Reasons as one; nil where there are none.
+  private static func list(_ reasons: [String]) -> String? { reasons.isEmpty ? nil : reasons.joined(separator: "; ") }
 }

@@ -50,6 +50,7 @@ extension LMTool {
     var workDir: String?
     @OptionGroup(title: "Training (for rate mode)") var training: RateTrainingArguments
     @OptionGroup(title: "Calibration (for rate mode)") var calibration: CalibrationArguments
+    @OptionGroup(title: "Certificate") var certificate: CertificateArguments
     @OptionGroup var recipe: RecipeOptions
     @OptionGroup var reportFile: ReportFileArguments
     @OptionGroup var report: ReportOptions
@@ -81,7 +82,8 @@ extension LMTool {
       if let file = reportFile.file { try OutputPath.check(file.path, against: source) }
       let (result, verification) = try console.withProgress { (progress) throws(LMToolError) in
         let compression = RateCompressing(
-          source, to: output, options: training.options, vocabulary: vocab ?? .automatic, workFolder: workDir, progress: progress)
+          source, to: output, options: training.options, vocabulary: vocab ?? .automatic, workFolder: workDir,
+          certificate: try certificate.request(original: source), progress: progress)
         let result = try compression.run(goal, calibration: calibration.options) { console.warn($0) }
         return (result, try Verifying.run(output, budget: result.budget, progress: progress))
       }
@@ -100,7 +102,9 @@ extension LMTool {
     private func runGrid(_ source: ModelSource) throws {
       let console = speech.console
       let result = try console.withProgress { (progress) throws(LMToolError) in
-        try Compressing.run(source, to: output, budget: goal.budget?.bytes, recipe: try recipe.recipe(), progress: progress)
+        try Compressing.run(
+          source, to: output, budget: goal.budget?.bytes, recipe: try recipe.recipe(),
+          certificate: try certificate.request(original: source), progress: progress)
       }
       if report.json {
         try console.print(json: result)
