@@ -7,11 +7,13 @@ cd "$(dirname "$0")/.."
 
 seconds=${1:-600}
 shift $(($# > 0 ? 1 : 0))
-all=(safetensors gguf llama2c pytorch pickle numpy ggml quantized tokenizer-json sentencepiece lmz calibration)
+all=(safetensors gguf llama2c pytorch pickle numpy ggml quantized tokenizer-json sentencepiece tekken tiktoken character-map template
+  adapter lmz calibration)
 targets=("${@:-${all[@]}}")
 build=.build/fuzz
 export LMTOOL_FUZZ=1 SWIFT_BACKTRACE=enable=no
 
+rm -f "$build/release/libFuzzTargets.a" # an archive keeps the objects of files that are gone
 swift build -c release --scratch-path "$build" --sanitize address -Xswiftc -sanitize=fuzzer --product FuzzTargets
 libraries=$(pkg-config --libs libzstd libpcre2-8)
 # shellcheck disable=SC2086 # the libraries are several words
@@ -52,8 +54,8 @@ seed pickle
 seed numpy fixtures/numpy/*.np[yz]
 seed ggml fixtures/ggml/*.bin
 seed quantized
-seed tokenizer-json fixtures/tokenizers/trimmed.json
 seed sentencepiece fixtures/tokenizers/*.model
+for target in tokenizer-json tekken tiktoken character-map template adapter; do seed $target; done # made by the fuzzer itself
 quantized_seeds
 command -v unzip >/dev/null && pickle_seeds
 lmtool=.build/release/lmtool
@@ -67,7 +69,7 @@ seed calibration "$build"/made/calibration
 
 for target in "${targets[@]}"; do
   printf '\n== %s, %s seconds\n' "$target" "$seconds"
-  LMTOOL_FUZZ_TARGET=$target ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 "$build/lmfuzz" \
+  LMTOOL_FUZZ_TARGET=$target LMTOOL_FUZZ_SEEDS=$build/seeds/$target ASAN_OPTIONS=detect_leaks=0:allocator_may_return_null=1 "$build/lmfuzz" \
     -max_total_time="$seconds" -timeout=20 -rss_limit_mb=3072 -max_len=1200000 -print_final_stats=1 \
     -artifact_prefix="$build/found/$target/" "$build/corpus/$target" "$build/seeds/$target" </dev/null 2>&1 |
     grep -E 'ERROR|SUMMARY|stat::|Fatal|artifact|DONE|cov:.*DONE' || true

@@ -54,8 +54,11 @@ extension Exporting {
       }
     }
     if source.spec.layers[0].mlp.activation == .gelu { notes.append("llama.cpp computes GELU by its approximation") }
-    if case .sentencePiece(let rules)? = source.tokenizer?.model, rules.removesExtraSpaces {
+    if case .sentencePiece(let rules)? = source.tokenizer?.model, rules.removesExtraSpaces, !rules.isUnigram {
       notes.append("the tokenizer drops extra spaces, llama.cpp keeps them")
+    }
+    if case .sentencePiece(let rules)? = source.tokenizer?.model, rules.isUnigram, rules.byteFallback {
+      notes.append("the tokenizer spells what it has no piece for in bytes, llama.cpp takes the unknown token")
     }
     if source.tokenizer?.lacksGGUFPreTokenizer ?? false {
       notes.append("llama.cpp has no name for how the tokenizer cuts words; the file says \"default\", and tokens may differ")
@@ -82,6 +85,7 @@ extension Exporting {
     set("tokens", .array(.string(fields.tokens)))
     set("scores", fields.scores.map { .array(.float32($0)) })
     set("token_type", fields.types.map { .array(.int32($0)) })
+    set("precompiled_charsmap", fields.characterMap.map { .array(.uint8($0)) })
     set("merges", fields.merges.map { .array(.string($0)) })
     // Without these keys, llama.cpp takes the ids of GPT-2 or of LLaMA.
     set("bos_token_id", id(fields.bos ?? source.config["bos_token_id"]?.int.flatMap { Int32(exactly: $0) }))

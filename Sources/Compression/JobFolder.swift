@@ -11,7 +11,7 @@ struct JobFolder {
   /// The folder.
   let path: String
 
-  /// Opens or makes the folder at `path` for a job that writes `output`. What a job that was killed left half written, there and beside
+  /// Opens or makes the folder at `path`, which may be there and empty, for a job that writes `output`. What a job that was killed left half written, there and beside
   /// the output, is removed.
   ///
   /// - Throws: `usage` when the folder belongs to another job, or is none of lmtool's; `cannotCreate`.
@@ -21,7 +21,8 @@ struct JobFolder {
     let note = path + "/job"
     if mkdir(path, 0o755) != 0 {
       guard errno == EEXIST else { throw LMToolError.system(.cannotCreate, "cannot create the work folder", file: path) }
-      guard access(note, F_OK) == 0 else {
+      // An empty one may be what a job left that was killed before it had written anything.
+      guard access(note, F_OK) == 0 || names.allSatisfy({ [".", ".."].contains($0) || $0.hasSuffix(".tmp") }) else {
         throw LMToolError(.usage, "it exists and is no work folder of lmtool; name another with --work-dir", file: path)
       }
     }

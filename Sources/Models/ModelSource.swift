@@ -88,16 +88,7 @@ public struct ModelSource: Sendable {
   ) throws(LMToolError) -> OrderedDictionary<String, any TensorReader> {
     var tensors: OrderedDictionary<String, any TensorReader> = [:]
     for needed in spec.tensors {
-      guard let tensor = available[needed.name] else {
-        throw LMToolError(
-          .missingInput, "the model needs it, but the file does not have it; the checkpoint is incomplete or of another family",
-          file: path, at: .tensor(needed.name), rule: "MODEL-3")
-      }
-      guard tensor.shape == needed.shape else {
-        throw LMToolError(
-          .badInput, "it has the shape \(tensor.shape), but the configuration asks for \(needed.shape)", file: path,
-          at: .tensor(needed.name), rule: "MODEL-4")
-      }
+      let tensor = try available.needed(needed.name, shape: needed.shape, path: path)
       if case .plain(let type) = tensor.storage, !type.isFloat {
         throw LMToolError(
           .badInput, "it holds \(type.rawValue) integers; weights are floats, or codes that quantization_config describes",

@@ -52,6 +52,7 @@ struct GGUFText {
     fields.scores = value("scores")?.floats
     fields.types = value("token_type")?.ints?.map { Int32(clamping: $0) }
     fields.merges = value("merges")?.strings
+    fields.characterMap = value("precompiled_charsmap")?.ints?.map { UInt8(truncatingIfNeeded: $0) }
     func id(_ key: String) -> Int32? { value(key + "_token_id")?.int.flatMap { Int32(exactly: $0) } }
     fields.bos = id("bos")
     fields.eos = id("eos")

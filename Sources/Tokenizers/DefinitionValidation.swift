@@ -23,6 +23,9 @@ extension TokenizerDefinition {
     for id in 0..<vocabularySize where vocabulary[id].count > Limit.tokenBytes {
       throw .tokenizer("token \(id) has more than \(Limit.tokenBytes) bytes", rule: 1)
     }
+    guard normalizers.count <= Limit.steps else {
+      throw .tokenizer("it has more than \(Limit.steps) normalizers", rule: 19)
+    }
     guard scores.isEmpty || scores.count == vocabularySize else {
       throw .tokenizer("it has \(scores.count) scores for \(vocabularySize) tokens", rule: 2)
     }

@@ -86,7 +86,7 @@ private struct TextEncoder {
   /// Encodes the text that is pending.
   mutating func flush() {
     guard !pending.isEmpty else { return }
-    let normalized = pending.withUnsafeBytes { words.normalize($0, isFirst: isFirst) }
+    let normalized = pending.withUnsafeBytes { tokenizer.normalization.apply($0, isFirst: isFirst) }
     let matcher = tokenizer.matcher(isRaw: false, hasSpecial: hasSpecial)
     normalized.withUnsafeBytes { bytes in
       var parts: [(text: UnsafeRawBufferPointer?, token: AddedToken?)] = []
@@ -105,16 +105,6 @@ private struct TextEncoder {
 private enum WordEncoder {
   case byteLevel(ByteLevelEncoder)
   case sentencePiece(SentencePieceEncoder)
-
-  func normalize(_ bytes: UnsafeRawBufferPointer, isFirst: Bool) -> [UInt8] {
-    switch self {
-    case .byteLevel(let encoder): encoder.core.rules.normalizesNFC ? normalizedNFC(Array(bytes)) : Array(bytes)
-    case .sentencePiece(let encoder):
-      encoder.core.characterMap.map { map in
-        map.apply(bytes).withUnsafeBytes { SentencePieceText.escape($0, encoder.core.rules, isFirst: isFirst) }
-      } ?? SentencePieceText.escape(bytes, encoder.core.rules, isFirst: isFirst)
-    }
-  }
 
   func encode(_ text: UnsafeRawBufferPointer, into ids: inout [Int32]) {
     switch self {

@@ -13,10 +13,10 @@ extension TokenizerDefinition {
     else { throw .tokenizer("tokens, scores and token types differ in number", rule: 11, at: .key("tokenizer.ggml.tokens")) }
     switch fields.model {
     case "gpt2": self = try Self.byteLevel(fields)
-    case "llama": self = try Self.sentencePiece(fields)
+    case "llama", "t5": self = try Self.sentencePiece(fields)
     default:
       throw .tokenizer(
-        "its kind is \(fields.model.printable), which is not supported; gpt2 and llama are", rule: 11,
+        "its kind is \(fields.model.printable), which is not supported; gpt2, llama and t5 are", rule: 11,
         at: .key("tokenizer.ggml.model"))
     }
     bos = fields.bos
@@ -25,7 +25,7 @@ extension TokenizerDefinition {
     eos = [fields.eos, fields.endOfTurn].compactMap { $0 }
     if eos.count == 2, eos[0] == eos[1] { eos.removeLast() }
     addsBOS = fields.addsBOS ?? (fields.model == "llama") && bos != nil
-    addsEOS = fields.addsEOS ?? false && fields.eos != nil
+    addsEOS = (fields.addsEOS ?? (fields.model == "t5")) && fields.eos != nil
     try validate()
   }
 
@@ -55,6 +55,8 @@ extension TokenizerDefinition {
     rules.stripsPrefix = fields.addsSpacePrefix ?? true
     rules.removesExtraSpaces = fields.removesExtraSpaces ?? false
     rules.byteFallback = types.contains(.byte)
+    rules.isUnigram = fields.model == "t5"
+    rules.characterMap = rules.isUnigram ? fields.characterMap ?? [] : []
     var definition = TokenizerDefinition(
       model: .sentencePiece(rules), vocabulary: vocabulary, scores: scores, added: .ofPieces(vocabulary))
     definition.unknown = types.firstIndex(of: .unknown).map { Int32($0) }

@@ -1,6 +1,6 @@
 /// What a GGUF file says about its tokenizer, under `tokenizer.ggml.`.
 public struct GGUFTokenizerFields: Sendable, Equatable {
-  /// `model`: "gpt2" is byte-level BPE, "llama" is SentencePiece.
+  /// `model`: "gpt2" is byte-level BPE, "llama" is SentencePiece BPE, "t5" SentencePiece unigram.
   public var model: String
   /// `pre`: the name of the pre-tokenizer.
   public var pre: String?
@@ -10,6 +10,8 @@ public struct GGUFTokenizerFields: Sendable, Equatable {
   public var scores: [Float]?
   /// `token_type`.
   public var types: [Int32]?
+  /// `precompiled_charsmap`, of "t5".
+  public var characterMap: [UInt8]?
   /// `merges`, of byte-level BPE: "a b".
   public var merges: [[UInt8]]?
   /// `bos_token_id`.

@@ -14,9 +14,7 @@ extension TokenizerDefinition {
   /// first stretch only (TOK-11).
   public func ggufFields() throws(LMToolError) -> GGUFTokenizerFields {
     try validate()
-    if case .sentencePiece(let rules) = model, rules.isUnigram || !rules.characterMap.isEmpty {
-      throw LMToolError(.usage, "unigram tokenizers and character maps cannot be written as GGUF; export safetensors instead")
-    }
+    try checkNormalizers()
     var fields = GGUFTokenizerFields(model: "llama", tokens: [])
     fields.types = (0..<vocabularySize).map { Int32(vocabulary.type(of: $0).rawValue) }
     switch model {
@@ -33,6 +31,16 @@ extension TokenizerDefinition {
     return fields
   }
 
+  /// Refuses what llama.cpp would do otherwise: normalizers other than NFC, and the character map of a BPE model.
+  private func checkNormalizers() throws(LMToolError) {
+    var problem = normalizers.contains { $0 != .nfc } ? "normalizers other than NFC" : nil
+    if case .sentencePiece(let rules) = model, !rules.isUnigram, !rules.characterMap.isEmpty {
+      problem = "the character map of a BPE model"
+    }
+    guard let problem else { return }
+    throw LMToolError(.usage, "\(problem) cannot be written as GGUF; export safetensors instead", rule: "TOK-11")
+  }
+
   private func fill(_ fields: inout GGUFTokenizerFields, _ rules: ByteLevelRules) {
     fields.model = "gpt2"
     fields.pre = GGUFPreTokenizers.name(of: rules) ?? "default"
@@ -46,6 +54,10 @@ extension TokenizerDefinition {
     fields.scores = scores.isEmpty ? rankScores() : scores
     fields.addsSpacePrefix = rules.prefix != .never
     fields.removesExtraSpaces = rules.removesExtraSpaces ? true : nil
+    guard rules.isUnigram else { return }
+    fields.model = "t5"
+    fields.removesExtraSpaces = rules.removesExtraSpaces
+    fields.characterMap = rules.characterMap.isEmpty ? nil : rules.characterMap
   }
 
   /// Scores that put the results of merges in the order of their first merge.

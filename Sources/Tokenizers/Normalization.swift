@@ -1,14 +1,37 @@
-@_spi(_Unicode) import Swift
+import Tensors
 
-/// `bytes`, valid UTF-8, in Unicode normalization form C.
-///
-/// The standard library keeps its normalizer behind an SPI, which FoundationEssentials uses too.
-func normalizedNFC(_ bytes: [UInt8]) -> [UInt8] {
-  // No character below U+0300 changes by itself or joins another one.
-  guard bytes.contains(where: { $0 >= 0xCC }) else { return bytes }
-  var result = ""
-  result.unicodeScalars.append(contentsOf: String(decoding: bytes, as: UTF8.self)._nfc)
-  return Array(result.utf8)
+/// What is done to a stretch of text before it is cut, compiled: normalizers, a character map, spaces as "▁".
+struct Normalization: Sendable {
+  private let steps: [TextNormalizer]
+  private let map: CharacterMap?
+  /// The rules of spaces; nil where tokens are bytes.
+  private let spaces: SentencePieceRules?
+
+  /// - Throws: TOK-18 when the character map is broken.
+  init(_ definition: TokenizerDefinition) throws(LMToolError) {
+    switch definition.model {
+    case .byteLevel: (map, spaces) = (nil, nil)
+    case .sentencePiece(let rules): (map, spaces) = (try rules.map(), rules)
+    }
+    let given = definition.normalizers
+    steps = map == nil || given.contains(.characterMap) ? given : given + [.characterMap]
+  }
+
+  /// The text, valid UTF-8, as its words are looked for.
+  ///
+  /// - Parameter isFirst: whether nothing stands before it.
+  func apply(_ text: UnsafeRawBufferPointer, isFirst: Bool) -> [UInt8] {
+    guard !steps.isEmpty else { return escaped(text, isFirst) }
+    var bytes = Array(text)
+    for step in steps {
+      if step == .characterMap, let map { bytes = bytes.withUnsafeBytes { map.apply($0) } } else { bytes = step.apply(bytes) }
+    }
+    return spaces == nil ? bytes : bytes.withUnsafeBytes { escaped($0, isFirst) }
+  }
+
+  private func escaped(_ text: UnsafeRawBufferPointer, _ isFirst: Bool) -> [UInt8] {
+    spaces.map { SentencePieceText.escape(text, $0, isFirst: isFirst) } ?? Array(text)
+  }
 }
 
 /// SentencePiece's treatment of spaces.

@@ -16,7 +16,6 @@ final class SentencePieceCore: Sendable {
   let mergesStayInWords: Bool
   /// The pieces of a unigram model, which has no pairs.
   let unigram: UnigramTable?
-  let characterMap: CharacterMap?
 
   init(_ definition: TokenizerDefinition, _ rules: SentencePieceRules) throws(LMToolError) {
     self.rules = rules
@@ -25,7 +24,6 @@ final class SentencePieceCore: Sendable {
     pieces = try TokenLookup(definition.vocabulary, types: [.normal, .userDefined])
     byteTokens = rules.byteFallback ? Self.byteTokens(definition.vocabulary) : nil
     mergesStayInWords = !(0..<definition.vocabularySize).contains { Self.hasInnerMark(definition.vocabulary[$0]) }
-    characterMap = try rules.map()
     unigram = rules.isUnigram ? UnigramTable(definition, pieces, sumsFloats: !rules.splitsWords) : nil
     if definition.scores.isEmpty || rules.isUnigram {
       pairs = PairTable(definition.merges, definition.vocabulary)

@@ -24,7 +24,8 @@ private struct SerializedReader {
     )
     var eos: [Int32] = []
     for _ in 0..<(try cursor.count(ofSize: 4, "the number of end-of-text tokens")) { eos.append(try cursor.integer("eos")) }
-    let model = try rules()
+    var normalizers = flags[2] ? try listedNormalizers() : []
+    let model = try rules(&normalizers)
     let added = try addedTokens()
     let types = try tokenTypes()
     let merges = try merges()
@@ -33,6 +34,7 @@ private struct SerializedReader {
       model: model, vocabulary: vocabulary, merges: merges, scores: try scores(), added: added)
     guard cursor.remaining == 0 else { throw cursor.failure("\(cursor.remaining) bytes are left after the tokenizer") }
     (definition.bos, definition.eos, definition.unknown, definition.padding) = (bos, eos, unknown, padding)
+    definition.normalizers = normalizers
     (definition.addsBOS, definition.addsEOS) = (flags[0], flags[1])
     return definition
   }
@@ -46,7 +48,7 @@ private struct SerializedReader {
     guard version == SerializedForm.version else {
       throw cursor.failure("the version \(version) is not known; use a newer lmtool")
     }
-    let flags = try cursor.flags(2, "the flags")
+    let flags = try cursor.flags(3, "the flags")
     size = try cursor.count(ofSize: 1, "the number of tokens")
     guard size > 0, size <= TokenizerDefinition.Limit.tokens else { throw cursor.failure("it has \(size) tokens") }
     return flags
@@ -54,21 +56,28 @@ private struct SerializedReader {
 
   // MARK: Rules
 
-  private mutating func rules() throws(LMToolError) -> TokenizerDefinition.Model {
+  private mutating func listedNormalizers() throws(LMToolError) -> [TextNormalizer] {
+    var normalizers: [TextNormalizer] = []
+    for _ in 0..<(try cursor.integer(UInt8.self, "the number of normalizers")) {
+      normalizers.append(try cursor.choice(TextNormalizer.self, "a normalizer"))
+    }
+    return normalizers
+  }
+
+  private mutating func rules(_ normalizers: inout [TextNormalizer]) throws(LMToolError) -> TokenizerDefinition.Model {
     let kind: UInt8 = try cursor.integer("the kind")
     switch kind {
-    case 0: return .byteLevel(try byteLevelRules())
+    case 0: return .byteLevel(try byteLevelRules(&normalizers))
     case 1: return .sentencePiece(try sentencePieceRules())
     default: throw cursor.failure("the kind \(kind) is not known")
     }
   }
 
-  private mutating func byteLevelRules() throws(LMToolError) -> ByteLevelRules {
+  private mutating func byteLevelRules(_ normalizers: inout [TextNormalizer]) throws(LMToolError) -> ByteLevelRules {
     var rules = ByteLevelRules()
     let flags = try cursor.flags(4, "the rules")
-    (rules.normalizesNFC, rules.addsPrefixSpace, rules.ignoresMerges, rules.emitsUnknown) = (
-      flags[0], flags[1], flags[2], flags[3]
-    )
+    if flags[0] { normalizers.append(.nfc) }
+    (rules.addsPrefixSpace, rules.ignoresMerges, rules.emitsUnknown) = (flags[1], flags[2], flags[3])
     rules.steps = []
     for _ in 0..<(try cursor.integer(UInt8.self, "the number of steps")) { rules.steps.append(try step()) }
     return rules

@@ -9,11 +9,12 @@ extension TokenizerDefinition {
     var output = ColumnWriter()
     output.bytes += SerializedForm.magic
     output.append(SerializedForm.version)
-    output.append([addsBOS, addsEOS])
+    output.append([addsBOS, addsEOS, hasListedNormalizers])
     output.append(UInt32(vocabularySize))
     for id in [bos, unknown, padding] { output.append(id) }
     output.append(UInt32(eos.count))
     for id in eos { output.append(id) }
+    if hasListedNormalizers { output.bytes += [UInt8(normalizers.count)] + normalizers.map(\.rawValue) }
     writeRules(to: &output)
     output.append(UInt32(added.count))
     for token in added { write(token, to: &output) }
@@ -22,11 +23,17 @@ extension TokenizerDefinition {
     return output.bytes
   }
 
+  /// Whether the normalizers are more than what a flag of the byte-level rules says.
+  private var hasListedNormalizers: Bool {
+    if case .byteLevel = model, normalizers == [.nfc] { return false }
+    return !normalizers.isEmpty
+  }
+
   private func writeRules(to output: inout ColumnWriter) {
     switch model {
     case .byteLevel(let rules):
       output.append(UInt8(0))
-      output.append([rules.normalizesNFC, rules.addsPrefixSpace, rules.ignoresMerges, rules.emitsUnknown])
+      output.append([normalizers == [.nfc], rules.addsPrefixSpace, rules.ignoresMerges, rules.emitsUnknown])
       output.append(UInt8(rules.steps.count))
       for step in rules.steps { write(step, to: &output) }
     case .sentencePiece(let rules):

@@ -5,6 +5,7 @@ public final class Tokenizer: Sendable {
   /// What it was built from.
   public let definition: TokenizerDefinition
   let core: Core
+  let normalization: Normalization
   private let matchers: [MatcherKey: AddedTokenMatcher]
 
   /// The parts that the two kinds of tokenizer work with.
@@ -25,6 +26,8 @@ public final class Tokenizer: Sendable {
   public init(_ definition: TokenizerDefinition) throws(LMToolError) {
     try definition.validate()
     self.definition = definition
+    let normalization = try Normalization(definition)
+    self.normalization = normalization
     switch definition.model {
     case .byteLevel(let rules): core = .byteLevel(try ByteLevelCore(definition, rules))
     case .sentencePiece(let rules): core = .sentencePiece(try SentencePieceCore(definition, rules))
@@ -33,7 +36,7 @@ public final class Tokenizer: Sendable {
     for hasSpecial in [false, true] {
       for isRaw in [false, true] {
         matchers[MatcherKey(isRaw: isRaw, hasSpecial: hasSpecial)] = Self.matcher(
-          definition, isRaw: isRaw, hasSpecial: hasSpecial)
+          definition, normalization, isRaw: isRaw, hasSpecial: hasSpecial)
       }
     }
     self.matchers = matchers
@@ -41,13 +44,15 @@ public final class Tokenizer: Sendable {
 
   /// A matcher for the added tokens that are compared with raw or with normalized text. Special tokens are compared
   /// with raw text whatever their file says (TOK-7).
-  private static func matcher(_ definition: TokenizerDefinition, isRaw: Bool, hasSpecial: Bool) -> AddedTokenMatcher {
+  private static func matcher(
+    _ definition: TokenizerDefinition, _ normalization: Normalization, isRaw: Bool, hasSpecial: Bool
+  ) -> AddedTokenMatcher {
     // What a user defined competes with the other pieces of a unigram model, with a score that always wins (TOK-17).
     let tokens = definition.added.filter {
       (hasSpecial || !$0.isSpecial) && (($0.matching == .raw || $0.isSpecial) == isRaw)
         && !($0.matching == .piece && definition.isUnigram)
     }
-    return AddedTokenMatcher(tokens.map { ($0, definition.spelling(of: $0)) })
+    return AddedTokenMatcher(tokens.map { ($0, definition.spelling(of: $0, normalization)) })
   }
 
   /// The matcher for raw or normalized text, with or without special tokens.
@@ -61,12 +66,9 @@ extension TokenizerDefinition {
   var isUnigram: Bool { if case .sentencePiece(let rules) = model { rules.isUnigram } else { false } }
 
   /// The bytes that stand for an added token in the text that it is compared with.
-  func spelling(of token: AddedToken) -> [UInt8] {
+  func spelling(of token: AddedToken, _ normalization: Normalization) -> [UInt8] {
     let bytes = Array(vocabulary[Int(token.id)])
     guard token.matching == .normalized, !token.isSpecial else { return bytes }
-    switch model {
-    case .byteLevel(let rules): return rules.normalizesNFC ? normalizedNFC(bytes) : bytes
-    case .sentencePiece(let rules): return bytes.withUnsafeBytes { SentencePieceText.escape($0, rules, isFirst: true) }
-    }
+    return bytes.withUnsafeBytes { normalization.apply($0, isFirst: true) }
   }
 }

@@ -12,6 +12,8 @@ public struct TokenizerDefinition: Sendable, Equatable {
 
   /// The kind of tokenizer, and its rules.
   public var model: Model
+  /// What changes text first, in order. A character map comes after them where they do not name its place.
+  public var normalizers: [TextNormalizer] = []
   /// The tokens.
   public var vocabulary: Vocabulary
   /// The merges, first one first; empty when `scores` decide.

@@ -35,16 +35,19 @@ struct TokenizerJSONReader {
     }
     if let dropout = model["dropout"]?.double, dropout > 0 { throw .unsupported("model.dropout", "\(dropout)") }
     let rules = try TokenizerJSONRules(tree).model(model)
-    return try definition(rules)
+    return try definition(rules.rules, rules.normalizers)
   }
 
-  private func definition(_ rules: TokenizerDefinition.Model) throws(LMToolError) -> TokenizerDefinition {
+  private func definition(
+    _ rules: TokenizerDefinition.Model, _ normalizers: [TextNormalizer]
+  ) throws(LMToolError) -> TokenizerDefinition {
     var words = try VocabularyBuilder(model["vocab"]?.members, key: "model.vocab")
     let added = try addedTokens(&words)
     let unknown = try unknownToken(words)
     let merges = try words.merges(model["merges"]?.array ?? [])
     var definition = TokenizerDefinition(
       model: rules, vocabulary: try words.vocabulary(rules, added: added, unknown: unknown), merges: merges, added: added)
+    definition.normalizers = normalizers
     definition.unknown = unknown
     try TokenizerJSONTemplate(tree["post_processor"], words).apply(to: &definition)
     try definition.validate()

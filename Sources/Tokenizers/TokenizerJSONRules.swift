@@ -19,10 +19,14 @@ struct TokenizerJSONRules {
     return steps.flatMap { flatten($0, key, depth: depth + 1) }
   }
 
-  /// The rules, by what the parts are made of.
-  func model(_ model: JSONTree) throws(LMToolError) -> TokenizerDefinition.Model {
-    let isByteLevel = preTokenizers.contains { $0["type"]?.text == "ByteLevel" }
-    return isByteLevel ? .byteLevel(try byteLevel(model)) : .sentencePiece(try sentencePiece(model))
+  /// The rules, by what the parts are made of, and what changes text first.
+  func model(_ model: JSONTree) throws(LMToolError) -> (rules: TokenizerDefinition.Model, normalizers: [TextNormalizer]) {
+    if preTokenizers.contains(where: { $0["type"]?.text == "ByteLevel" }) {
+      let steps = try normalizers.map { (step) throws(LMToolError) in try TokenizerJSONNormalizers.plain(step) }
+      return (.byteLevel(try byteLevel(model)), steps.flatMap { $0 })
+    }
+    let text = try TokenizerJSONNormalizers(normalizers)
+    return (.sentencePiece(try sentencePiece(model, text)), text.steps)
   }
 
   // MARK: Byte-level
@@ -30,10 +34,6 @@ struct TokenizerJSONRules {
   private func byteLevel(_ model: JSONTree) throws(LMToolError) -> ByteLevelRules {
     var rules = ByteLevelRules()
     rules.steps = []
-    for normalizer in normalizers {
-      guard normalizer["type"]?.text == "NFC" else { throw .unsupported("normalizer", normalizer.typeName) }
-      rules.normalizesNFC = true
-    }
     for (index, step) in preTokenizers.enumerated() {
       if step["type"]?.text == "ByteLevel" {
         // After it, text is spelled in GPT-2's alphabet, and patterns see something else.
@@ -77,11 +77,10 @@ struct TokenizerJSONRules {
 
   // MARK: SentencePiece
 
-  private func sentencePiece(_ model: JSONTree) throws(LMToolError) -> SentencePieceRules {
-    var rules = SentencePieceRules()
-    rules.prefix = .never
-    var marksSpaces = false
-    for normalizer in normalizers { try apply(normalizer, to: &rules, &marksSpaces) }
+  private func sentencePiece(
+    _ model: JSONTree, _ text: TokenizerJSONNormalizers
+  ) throws(LMToolError) -> SentencePieceRules {
+    var (rules, marksSpaces) = (text.rules, text.marksSpaces)
     for step in preTokenizers { try apply(preTokenizer: step, to: &rules, &marksSpaces) }
     guard marksSpaces else {
       throw .unsupported("pre_tokenizer", preTokenizers.first?.typeName ?? "none")
@@ -91,27 +90,6 @@ struct TokenizerJSONRules {
     rules.ignoresMerges = model["ignore_merges"]?.bool ?? false
     rules.stripsPrefix = try stripsPrefix()
     return rules
-  }
-
-  private func apply(
-    _ normalizer: JSONTree, to rules: inout SentencePieceRules, _ marksSpaces: inout Bool
-  ) throws(LMToolError) {
-    if normalizer["type"]?.text == "Precompiled", !marksSpaces, rules.characterMap.isEmpty {
-      guard let map = normalizer["precompiled_charsmap"]?.bytes.flatMap({ Base64.decode($0) }), !map.isEmpty else {
-        throw .tokenizer("a character map is no base 64", rule: 18, at: .key("normalizer"))
-      }
-      (rules.characterMap, rules.mapsGraphemes) = (map, true)
-      return
-    }
-    let content = normalizer["content"]?.text
-    switch (normalizer["type"]?.text, normalizer["pattern"]?["String"]?.text, normalizer["pattern"]?["Regex"]?.text) {
-    case ("Prepend", _, _) where normalizer["prepend"]?.text == "▁": rules.prefix = .always
-    case ("Replace", " ", nil) where content == "▁": marksSpaces = true
-    // What `tokenizerJSON` writes for the removal of extra spaces.
-    case ("Replace", nil, "\\A +|[ ▁]+\\z") where content == "" && !marksSpaces: break
-    case ("Replace", nil, " {2,}") where content == " " && !marksSpaces: rules.removesExtraSpaces = true
-    default: throw .unsupported("normalizer", normalizer.typeName)
-    }
   }
 
   private func apply(
@@ -151,7 +129,7 @@ struct TokenizerJSONRules {
 
 extension JSONTree {
   /// The type of a part, with its pattern where it has one, for errors.
-  fileprivate var typeName: String {
+  var typeName: String {
     let pattern = self["pattern"]?["Regex"]?.text ?? self["pattern"]?["String"]?.text
     return (self["type"]?.text ?? "unknown") + (pattern.map { " (\($0))" } ?? "")
   }

@@ -9,8 +9,9 @@ extension TokenizerDefinition {
       .init("added_tokens", .array(added.sorted { $0.id < $1.id }.map { addedTokenJSON($0) })),
     ]
     switch model {
-    case .byteLevel(let rules): parts += TokenizerJSONParts.byteLevel(rules)
-    case .sentencePiece(let rules): parts += TokenizerJSONParts.sentencePiece(rules, usesMetaspace: usesMetaspace(rules))
+    case .byteLevel(let rules): parts += TokenizerJSONParts.byteLevel(rules, normalizers)
+    case .sentencePiece(let rules):
+      parts += TokenizerJSONParts.sentencePiece(rules, normalizers, usesMetaspace: usesMetaspace(rules))
     }
     parts.append(.init("post_processor", templateJSON()))
     parts.append(.init("model", try modelJSON()))
@@ -110,12 +111,12 @@ extension TokenizerDefinition {
 
 /// The parts of a tokenizer.json that say how text becomes symbols.
 private enum TokenizerJSONParts {
-  static func byteLevel(_ rules: ByteLevelRules) -> [JSONTree.Member] {
+  static func byteLevel(_ rules: ByteLevelRules, _ normalizers: [TextNormalizer]) -> [JSONTree.Member] {
     let endsWithGPT2 = rules.steps.last == .gpt2
     let steps = (endsWithGPT2 ? rules.steps.dropLast() : rules.steps[...]).map(step)
     let last = byteLevel(addsPrefixSpace: rules.addsPrefixSpace, usesRegex: endsWithGPT2)
     return [
-      .init("normalizer", rules.normalizesNFC ? .typed("NFC", []) : .null),
+      .init("normalizer", sequence(normalizers.map { json($0) })),
       .init("pre_tokenizer", steps.isEmpty ? last : .typed("Sequence", [.init("pretokenizers", .array(steps + [last]))])),
       .init("decoder", byteLevel(addsPrefixSpace: true, usesRegex: true)),
     ]
@@ -148,10 +149,13 @@ private enum TokenizerJSONParts {
       ])
   }
 
-  static func sentencePiece(_ rules: SentencePieceRules, usesMetaspace: Bool) -> [JSONTree.Member] {
-    var normalizers: [JSONTree] = []
-    if !rules.characterMap.isEmpty {
-      normalizers.append(.typed("Precompiled", [.init("precompiled_charsmap", .string(Base64.encode(rules.characterMap)))]))
+  static func sentencePiece(
+    _ rules: SentencePieceRules, _ normalizers: [TextNormalizer], usesMetaspace: Bool
+  ) -> [JSONTree.Member] {
+    let hasMap = !rules.characterMap.isEmpty && !normalizers.contains(.characterMap)
+    var normalizers = (normalizers + (hasMap ? [.characterMap] : [])).map { step in
+      step == .characterMap
+        ? .typed("Precompiled", [.init("precompiled_charsmap", .string(Base64.encode(rules.characterMap)))]) : json(step)
     }
     if rules.removesExtraSpaces {
       normalizers += [replace("Regex", "\\A +|[ ▁]+\\z", ""), replace("Regex", " {2,}", " ")]
@@ -161,9 +165,33 @@ private enum TokenizerJSONParts {
       normalizers.append(replace("String", " ", "▁"))
     }
     return [
-      .init("normalizer", normalizers.isEmpty ? .null : .typed("Sequence", [.init("normalizers", .array(normalizers))])),
+      .init("normalizer", sequence(normalizers)),
       .init("pre_tokenizer", usesMetaspace ? metaspace(rules) : .null), .init("decoder", decoder(rules)),
     ]
+  }
+
+  private static func sequence(_ normalizers: [JSONTree]) -> JSONTree {
+    if normalizers.count < 2 { return normalizers.first ?? .null }
+    return .typed("Sequence", [.init("normalizers", .array(normalizers))])
+  }
+
+  private static func json(_ normalizer: TextNormalizer) -> JSONTree {
+    func strip(left: Bool) -> JSONTree {
+      .typed("Strip", [.init("strip_left", .bool(left)), .init("strip_right", .bool(!left))])
+    }
+    return switch normalizer {
+    case .nfc: .typed("NFC", [])
+    case .nfd: .typed("NFD", [])
+    case .nfkc: .typed("NFKC", [])
+    case .nfkd: .typed("NFKD", [])
+    case .lowercase: .typed("Lowercase", [])
+    case .stripAccents: .typed("StripAccents", [])
+    case .stripLeft: strip(left: true)
+    case .stripRight: strip(left: false)
+    case .nmt: .typed("Nmt", [])
+    case .joinSpaces: replace("Regex", " {2,}", " ")
+    case .characterMap: .null
+    }
   }
 
   private static func metaspace(_ rules: SentencePieceRules) -> JSONTree {

@@ -1,7 +1,5 @@
 /// The rules of a byte-level BPE tokenizer.
 public struct ByteLevelRules: Sendable, Equatable {
-  /// Whether text is brought into Unicode normalization form C first.
-  public var normalizesNFC = false
   /// The steps that cut text into words, in order; merges never cross a cut.
   public var steps: [PreTokenizerStep] = [.gpt2]
   /// Whether each piece that reaches the last step gets a space in front unless it has one.
@@ -102,7 +100,7 @@ public struct SentencePieceRules: Sendable, Equatable {
   public var stripsPrefix = true
   /// Whether the scores of pieces add up (unigram), instead of saying which pair merges first (BPE).
   public var isUnigram = false
-  /// The compiled normalization (`precompiled_charsmap`) that comes first; empty where there is none.
+  /// The compiled normalization (`precompiled_charsmap`); empty where there is none.
   public var characterMap: [UInt8] = []
   /// Whether that looks up whole graphemes, as `tokenizers` does.
   public var mapsGraphemes = false

@@ -22,7 +22,8 @@ public struct AdamWOptions: Sendable, Equatable {
 
 /// AdamW with clipping (Loshchilov and Hutter 2019): moments of every parameter, and a step.
 public final class AdamW {
-  private let parameters: [Parameter]
+  /// What is moved.
+  public private(set) var parameters: [Parameter]
   private let options: AdamWOptions
   private var first: [Floats]
   private var second: [Floats]
@@ -89,6 +90,14 @@ public final class AdamW {
       parameter.gradient.pointer.advanced(by: start).update(repeating: 0, count: count)
     }
     return norm
+  }
+
+  /// Leaves some parameters as they are from now on, and forgets their moments.
+  public func retire(where isRetired: (Parameter) -> Bool) {
+    let kept = parameters.indices.filter { !isRetired(parameters[$0]) }
+    parameters = kept.map { parameters[$0] }
+    first = kept.map { first[$0] }
+    second = kept.map { second[$0] }
   }
 
   /// The moments of every parameter, first and second.

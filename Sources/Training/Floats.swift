@@ -32,7 +32,7 @@ public final class Floats: @unchecked Sendable {
   public func clear() { pointer.update(repeating: 0, count: count) }
 
   /// Takes the elements of others of the same count.
-  func copy(_ other: Floats) {
+  public func copy(_ other: Floats) {
     precondition(other.count == count, "as many floats as are there")
     pointer.update(from: other.pointer, count: count)
   }

@@ -24,7 +24,10 @@ public final class TrainedModel: @unchecked Sendable {
 
   /// What the way back needs.
   struct Record {
-    let tokens: [Int32]
+    /// The tokens; nil where the pass began further up.
+    let tokens: [Int32]?
+    /// The first layer of the pass.
+    let first: Int
     let context: PassContext
     /// What entered each layer, and what left the last.
     let streams: [Floats]
@@ -101,8 +104,20 @@ public final class TrainedModel: @unchecked Sendable {
     precondition(window <= self.window && tokens.count % window == 0, "texts of the window's size")
     let context = PassContext(tokens: tokens.count, window: window, arithmetic: arithmetic, pool: pool)
     let (embedded, entering) = embed(tokens, context)
+    return pass(from: 0, entering, context, tokens: tokens, embedded: embedded, isKept: isKept)
+  }
+
+  /// A pass that begins at a layer, with what enters it: [tokens][width].
+  func pass(from first: Int, _ entering: Floats, window: Int, isKept: Bool = true) -> Record {
+    let context = PassContext(tokens: entering.count / spec.width, window: window, arithmetic: arithmetic, pool: pool)
+    return pass(from: first, entering, context, tokens: nil, embedded: nil, isKept: isKept)
+  }
+
+  private func pass(
+    from first: Int, _ entering: Floats, _ context: PassContext, tokens: [Int32]?, embedded: Floats?, isKept: Bool
+  ) -> Record {
     var streams = [entering], records: [TrainedLayer.Record?] = []
-    for layer in layers {
+    for layer in layers[first...] {
       let (stream, record) = layer.forward(streams[streams.count - 1], context)
       if isKept { streams.append(stream) } else { streams[0] = stream }
       if isKept { records.append(recomputes ? nil : record) }
@@ -110,7 +125,8 @@ public final class TrainedModel: @unchecked Sendable {
     let last = streams[streams.count - 1]
     let normalized = finalNorm?.forward(last, context) ?? last
     return Record(
-      tokens: tokens, context: context, streams: streams, layers: records, embedded: embedded, normalized: normalized)
+      tokens: tokens, first: first, context: context, streams: streams, layers: records, embedded: embedded,
+      normalized: normalized)
   }
 
   /// What enters the first layer, and before it what `projectIn` reads.
@@ -136,13 +152,24 @@ public final class TrainedModel: @unchecked Sendable {
     return (projectIn == nil ? nil : rows, stream)
   }
 
-  /// The rows of what the head reads at some places, through `projectOut`.
-  func headInput(_ record: Record, rows: [Int]) -> (gathered: Floats, projected: Floats, context: PassContext) {
+  /// What enters the first layer, [tokens][width].
+  public func embedded(_ tokens: [Int32], window: Int) -> Floats {
+    embed(tokens, PassContext(tokens: tokens.count, window: window, arithmetic: arithmetic, pool: pool)).stream
+  }
+
+  /// What leaves a layer, given what enters it, [tokens][width].
+  public func forward(layer: Int, _ entering: Floats, window: Int) -> Floats {
+    let context = PassContext(tokens: entering.count / spec.width, window: window, arithmetic: arithmetic, pool: pool)
+    return layers[layer].forward(entering, context).stream
+  }
+
+  /// The rows of what the head reads, `normalized`, at some places, through `projectOut`.
+  func headInput(_ normalized: Floats, rows: [Int]) -> (gathered: Floats, projected: Floats, context: PassContext) {
     let context = PassContext(tokens: rows.count, window: rows.count, arithmetic: arithmetic, pool: pool)
     let gathered = pool.take(rows.count * spec.width)
     for (index, row) in rows.enumerated() {
       gathered.pointer.advanced(by: index * spec.width).update(
-        from: record.normalized.pointer + row * spec.width, count: spec.width)
+        from: normalized.pointer + row * spec.width, count: spec.width)
     }
     return (gathered, projectOut?.forward(gathered, context) ?? gathered, context)
   }
@@ -165,18 +192,18 @@ public final class TrainedModel: @unchecked Sendable {
     var dstream = dnormalized
     if let finalNorm {
       dstream = pool.zeros(dnormalized.count)
-      finalNorm.backward(record.streams[layers.count], dnormalized, to: dstream, context)
+      finalNorm.backward(record.streams[record.streams.count - 1], dnormalized, to: dstream, context)
     }
-    for index in layers.indices.reversed() {
-      let h = record.streams[index]
-      let kept = record.layers[index] ?? layers[index].forward(h, context).record
+    for index in (record.first..<layers.count).reversed() {
+      let h = record.streams[index - record.first]
+      let kept = record.layers[index - record.first] ?? layers[index].forward(h, context).record
       dstream = layers[index].backward(h, kept, dstream, context)
     }
-    addEmbeddingGradient(record, dstream)
+    if let tokens = record.tokens { addEmbeddingGradient(record, tokens, dstream) }
   }
 
   /// Token after token, whatever the threads: the same row may come twice.
-  private func addEmbeddingGradient(_ record: Record, _ dstream: Floats) {
+  private func addEmbeddingGradient(_ record: Record, _ tokens: [Int32], _ dstream: Floats) {
     let context = record.context
     if let positions = spec.positions, let gradient = tensors[positions.table.name]?.gradient {
       for token in 0..<context.tokens {
@@ -195,11 +222,11 @@ public final class TrainedModel: @unchecked Sendable {
     switch embedding.training {
     case .frozen, .lowRank: break
     case .dense(let parameter):
-      for (index, token) in record.tokens.enumerated() {
+      for (index, token) in tokens.enumerated() {
         add(parameter.gradient.pointer + Int(token) * width, drows.pointer + index * width, count: width)
       }
-    case .factors(let factors): factors.addRowGradients(record.tokens, of: embedding, drows)
-    case .groups(let groups): groups.addRows(record.tokens, drows)
+    case .factors(let factors): factors.addRowGradients(tokens, of: embedding, drows)
+    case .groups(let groups): groups.addRows(tokens, drows)
     }
   }
 }

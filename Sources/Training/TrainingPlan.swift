@@ -7,6 +7,8 @@ public enum TrainingPlan: Sendable, Equatable {
   case nothing
   /// Every number: a student.
   case everything
+  /// Every number but those of embedding and head.
+  case layers
   /// Factors of rows and of some columns, norms and biases, the numbers between them being frozen: what costs a quantized model next to
   /// no bytes. Matrices of a grid have a factor for each of their scales instead. Columns of what a norm or the rows of a matrix before scale already have none of their own.
   case factors
@@ -20,6 +22,9 @@ public enum TrainingPlan: Sendable, Equatable {
     switch self {
     case .nothing: return .frozen
     case .everything: return .dense(Parameter(tensor.name, values, decays: tensor.isMatrix))
+    case .layers:
+      let isOutside = [.embedding, .head, .positions].contains(tensor.role)
+      return isOutside ? .frozen : .dense(Parameter(tensor.name, values, decays: tensor.isMatrix))
     case .factors:
       guard tensor.isMatrix else { return .dense(Parameter(tensor.name, values, decays: false)) }
       if let group {

@@ -15,6 +15,26 @@ public struct TrainingStep {
     loss.measure(tokens, window: window, targets, scale: Float(1 / total), isTraining: true)
   }
 
+  /// The same of texts that have passed the layers before `layer`, whose parameters get no gradients.
+  ///
+  /// - Parameters:
+  ///   - entering: what enters the layer, [tokens][width].
+  ///   - reference: what the head of the teacher reads, [tokens][width]: `teacher.forward` of the same texts.
+  public func addGradients(
+    from layer: Int, _ entering: Floats, reference: Floats, window: Int, _ targets: LossTargets, total: Double
+  ) -> LossSums {
+    let record = model.pass(from: layer, entering, window: window)
+    return loss.measure(record, reference, targets, scale: Float(1 / total), isTraining: true)
+  }
+
+  /// The loss alone of such texts.
+  public func evaluate(
+    from layer: Int, _ entering: Floats, reference: Floats, window: Int, _ targets: LossTargets
+  ) -> LossSums {
+    let record = model.pass(from: layer, entering, window: window, isKept: false)
+    return loss.measure(record, reference, targets, scale: 1, isTraining: false)
+  }
+
   /// The loss alone.
   public func evaluate(_ tokens: [Int32], window: Int, _ targets: LossTargets) -> LossSums {
     loss.measure(tokens, window: window, targets, scale: 1, isTraining: false)

@@ -82,9 +82,16 @@ struct VocabularyLoss {
     _ tokens: [Int32], window: Int, _ targets: LossTargets, scale: Float, isTraining: Bool
   ) -> LossSums {
     let record = model.pass(tokens, window: window, isKept: isTraining)
-    let theirs = teacher.map { ($0, $0.pass(tokens, window: window, isKept: false)) }
-    let (gathered, input, context) = model.headInput(record, rows: targets.rows)
-    let reference = theirs.map { $0.0.headInput($0.1, rows: targets.rows).projected }
+    let reference = teacher.map { $0.forward(tokens, window: window) }
+    return measure(record, reference, targets, scale: scale, isTraining: isTraining)
+  }
+
+  /// The same of a pass of the model, and of what the head of the teacher reads at its tokens.
+  func measure(
+    _ record: TrainedModel.Record, _ reference: Floats?, _ targets: LossTargets, scale: Float, isTraining: Bool
+  ) -> LossSums {
+    let (gathered, input, context) = model.headInput(record.normalized, rows: targets.rows)
+    let reference = reference.flatMap { reference in teacher?.headInput(reference, rows: targets.rows).projected }
     let gradient = context.pool.take(input.count)
     var sums = LossSums()
     let vocabulary = model.spec.vocabularySize

@@ -4,9 +4,12 @@ import Tensors
 import TestSupport
 import Testing
 
-/// Matrices that others quantized: QUANT-1 to 5 of `formats/foreign-quantized.md`, and fixtures/foreign-quantized/make_quantized.py.
+/// Matrices that others quantized: QUANT-1 to 6 of `formats/foreign-quantized.md`, and fixtures/foreign-quantized/make_quantized.py.
 struct ForeignQuantizedTests {
-  static let fixtures = ["gptq-4", "gptq-8-act", "gptq-2", "awq", "mlx", "packed", "fp8-blocks", "fp8-rows"]
+  static let fixtures = [
+    "gptq-4", "gptq-8-act", "gptq-2", "awq", "mlx", "mlx-floats", "packed", "fp8-blocks", "fp8-rows", "bnb-nf4", "bnb-fp4",
+    "bnb-int8",
+  ]
   let folder = TestFolder()
 
   private func path(_ name: String) -> String { Fixtures.path("foreign-quantized/" + name) }
@@ -49,7 +52,7 @@ struct ForeignQuantizedTests {
   @Test func floatsAndOtherMethodsAreNotForeign() throws {
     #expect(try ForeignQuantization(config: .object([:])) == nil)
     #expect(try ForeignQuantization(config: quantization(["quant_method": .string("lmtool")])) == nil)
-    #expect(try ForeignQuantization(config: quantization(["quant_method": .string("bitsandbytes")])) == nil)
+    #expect(try ForeignQuantization(config: quantization(["quant_method": .string("hqq")])) == nil)
   }
 
   @Test func numbersMustBeRead() {
@@ -129,8 +132,19 @@ struct ForeignQuantizedTests {
     try expect("QUANT-2", mlx, [("a.weight", .u32, [4, 4]), ("a.scales", .f16, [4, 1])], code: .missingInput)
     try expect("QUANT-1", ["bits": .int(7), "group_size": .int(32)], [("a.weight", .u32, [4, 4]), ("a.scales", .f16, [4, 1])])
     try expect(
-      "QUANT-1", ["bits": .int(4), "group_size": .int(32), "mode": .string("mxfp4")],
+      "QUANT-1", ["bits": .int(4), "group_size": .int(32), "mode": .string("nvfp4")],
+      [("a.weight", .u32, [4, 4]), ("a.scales", .u8, [4, 2])])
+    try expect(
+      "QUANT-1", ["bits": .int(4), "group_size": .int(32), "mode": .string("other")],
       [("a.weight", .u32, [4, 4]), ("a.scales", .u8, [4, 1])])
+    let mxfp4: [String: JSONValue] = ["bits": .int(4), "group_size": .int(32), "mode": .string("mxfp4")]
+    for (codes, scales): ((DType, [Int]), (DType, [Int])) in [
+      ((.u32, [4, 3]), (.u8, [4, 1])), ((.u32, [4, 4]), (.u8, [4, 2])), ((.u32, [4, 4]), (.f16, [4, 1])),
+      ((.f32, [4, 4]), (.u8, [4, 1])),
+      ((.u32, [16]), (.u8, [4, 1])),
+    ] {
+      try expect("QUANT-2", mxfp4, [("a.weight", codes.0, codes.1), ("a.scales", scales.0, scales.1)])
+    }
     try expect(
       "QUANT-2", packed, [("a.weight_packed", .i32, [4, 4]), ("a.weight_scale", .f16, [4, 2]), ("a.weight_shape", .i64, [2])])
     for shape in [[5], [4, 2], [2, 2, 2], [0]] {
@@ -139,5 +153,75 @@ struct ForeignQuantizedTests {
     try expect("QUANT-2", fp8, [("a.weight", .f32, [8, 12]), ("a.weight_scale_inv", .f32, [2, 3])])
     try expect("QUANT-2", fp8, [("a.weight", .f8e4m3, [0, 12]), ("a.weight_scale_inv", .f32, [0, 3])])
     try expect("QUANT-2", fp8, [("a.weight_scale_inv", .f32, [2, 3])], code: .missingInput)
+  }
+
+  // MARK: QUANT-6
+
+  private let bitsAndBytes: [String: JSONValue] = ["quant_method": .string("bitsandbytes")]
+
+  /// Writes bytes and zeros as the parts of a matrix in 4 bits, 4 outputs of 8 inputs in blocks of 8.
+  private func expectLookup(
+    _ rule: String, state: String, kind: String = "nf4", codes: Int = 16, table: Int = 16, blocks: Int = 4,
+    isNested: Bool = false,
+    sourceLocation: SourceLocation = #_sourceLocation
+  ) throws {
+    let state = bytes(state)
+    var entries: [SafetensorsEntry] = [
+      SafetensorsEntry(name: "a.weight", dtype: .u8, shape: [codes, 1]),
+      SafetensorsEntry(name: "a.weight.quant_map", dtype: .f32, shape: [table]),
+      SafetensorsEntry(name: "a.weight.absmax", dtype: isNested ? .u8 : .f32, shape: [blocks]),
+    ]
+    if isNested {
+      entries.append(SafetensorsEntry(name: "a.weight.nested_absmax", dtype: .f32, shape: [2]))
+      entries.append(SafetensorsEntry(name: "a.weight.nested_quant_map", dtype: .f32, shape: [256]))
+    }
+    entries.append(SafetensorsEntry(name: "a.weight.quant_state.bitsandbytes__" + kind, dtype: .u8, shape: [state.count]))
+    let path = folder.path("bnb\(folder.names.count).safetensors"), writer = try SafetensorsWriter(path: path, entries: entries)
+    for entry in entries.dropLast() {
+      let zeros = [UInt8](repeating: 0, count: (elementCount(entry.shape) ?? 0) * entry.dtype.size)
+      try zeros.withUnsafeBytes { try writer.write(raw: $0) }
+    }
+    try state.withUnsafeBytes { try writer.write(raw: $0) }
+    try writer.finish()
+    let config = quantization(bitsAndBytes)
+    guard rule != "" else {
+      return #expect(
+        try join(path, config)["a.weight"]?.readAll() == [Float](repeating: 0, count: 32), sourceLocation: sourceLocation)
+    }
+    expectRefusal(rule, sourceLocation: sourceLocation) { _ = try join(path, config) }
+  }
+
+  private func state(_ members: String) -> String { #"{"quant_type": "nf4", "blocksize": 8, "dtype": "float32", \#(members)}"# }
+
+  @Test func fourBitPartsMustFit() throws {
+    let sound = state(#""shape": [4, 8]"#)
+    try expectLookup("", state: sound)
+    try expectLookup("", state: state(#""shape": [4, 8], "nested_blocksize": 2, "nested_offset": 0.0"#), isNested: true)
+    for wrong in [
+      "", "[", "{}", sound.replacing("nf4", with: "int4"), sound.replacing("8,", with: "0,"), sound.replacing("8,", with: "-8,"),
+      state(#""shape": [32]"#), state(#""shape": [4, 9]"#), state(#""shape": [-4, -8]"#), state(#""shape": [0, 8]"#),
+      state(#""shape": [4611686018427387904, 8]"#),
+    ] {
+      try expectLookup("QUANT-6", state: wrong)
+    }
+    try expectLookup("QUANT-6", state: sound, codes: 15)
+    try expectLookup("QUANT-2", state: sound, table: 15)
+    try expectLookup("QUANT-2", state: sound, blocks: 3)
+    try expectLookup("QUANT-6", state: sound, isNested: true)
+    try expectLookup("QUANT-6", state: state(#""shape": [4, 8], "nested_blocksize": 0, "nested_offset": 0.0"#), isNested: true)
+    try expectLookup("QUANT-2", state: state(#""shape": [4, 8], "nested_blocksize": 4, "nested_offset": 0.0"#), isNested: true)
+    try expect("QUANT-2", bitsAndBytes, [("a.weight", .u8, [16, 1]), ("a.weight.absmax", .f32, [4])], code: .missingInput)
+  }
+
+  @Test func byteCodesLieInRows() throws {
+    let sound: [(String, DType, [Int])] = [("a.weight", .i8, [4, 8]), ("a.SCB", .f32, [4]), ("a.weight_format", .u8, [])]
+    let path = try write(sound)
+    #expect(try join(path, quantization(bitsAndBytes))["a.weight"]?.shape == [4, 8])
+    var file = try contents(path)
+    file[file.count - 1] = 2
+    let changed = try folder.write("col_turing.safetensors", file)
+    expectRefusal("QUANT-6") { _ = try join(changed, quantization(bitsAndBytes)) }
+    try expect("QUANT-2", bitsAndBytes, [("a.weight", .i8, [4, 8]), ("a.SCB", .f32, [5])])
+    try expect("QUANT-2", bitsAndBytes, [("a.weight", .f16, [4, 8]), ("a.SCB", .f32, [4])])
   }
 }

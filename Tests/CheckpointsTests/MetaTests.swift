@@ -4,7 +4,7 @@ import Tensors
 import TestSupport
 import Testing
 
-/// Meta's checkpoints: META-1 to 4 of `formats/meta.md`. Their tensors as a model are in ModelsTests.
+/// Meta's checkpoints: META-1 to 4 and 6 of `formats/meta.md`. Their tensors as a model are in ModelsTests.
 struct MetaTests {
   let folder = TestFolder()
 
@@ -55,5 +55,29 @@ struct MetaTests {
     try copy("llama2")
     try folder.write("params.json", text)
     expectRefusal("META-4") { _ = try MetaCheckpoint(path: folder.path) }
+  }
+
+  /// META-6: 1.5 in E4M3 times 0.5, and what is left of activations is left out.
+  @Test func mistralsSmallFloatsAreScaled() throws {
+    func write(_ format: String) throws -> String {
+      try folder.write(
+        "params.json", #"{"dim": 2, "n_layers": 1, "n_heads": 1, "quantization": {"qformat_weight": "\#(format)"}}"#)
+      let name = "layers.0.attention.wq.", path = folder.path("consolidated.safetensors")
+      let entries = [
+        SafetensorsEntry(name: name + "weight", dtype: .f8e4m3, shape: [2, 2]),
+        SafetensorsEntry(name: name + "qscale_weight", dtype: .bf16, shape: []),
+        SafetensorsEntry(name: name + "qscale_act", dtype: .bf16, shape: []),
+      ]
+      if folder.names.contains("consolidated.safetensors") { return folder.path }
+      let writer = try SafetensorsWriter(path: path, entries: entries)
+      let content: [UInt8] = [0x3C, 0xBC, 0, 0x38, 0, 0x3F, 0, 0]
+      try content.withUnsafeBytes { try writer.write(raw: $0) }
+      try writer.finish()
+      return folder.path
+    }
+    let readers = try MetaCheckpoint(path: try write("fp8_e4m3")).readers
+    #expect(Array(readers.keys) == ["layers.0.attention.wq.weight"])
+    #expect(try readers["layers.0.attention.wq.weight"]?.readAll() == [0.75, -0.75, 0, 0.5])
+    expectRefusal("META-6") { _ = try MetaCheckpoint(path: try write("nvfp4")) }
   }
 }

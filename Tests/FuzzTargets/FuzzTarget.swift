@@ -21,6 +21,15 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
   case quantized
   case tokenizerJSON = "tokenizer-json"
   case sentencePiece = "sentencepiece"
+  case tekken
+  /// A rank file; "#" stands for the rest of GPT-2's number of ranks.
+  case tiktoken
+  /// A byte that says how characters are looked up, and a compiled character map.
+  case characterMap = "character-map"
+  /// A chat template, and after a zero byte what it is given as JSON.
+  case template
+  /// A byte that says of which base, two with the length of an `adapter_config.json`, that, and the safetensors file beside it.
+  case adapter
   case lmz
   case calibration
 
@@ -36,8 +45,13 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
       case .numpy: try read(try NumPyCheckpoint(path: try scratch.write(data)))
       case .ggml: try read(try LegacyGGMLFile(path: try scratch.write(data)))
       case .quantized: try quantized(data, scratch)
-      case .tokenizerJSON: try use(try .read(tokenizerJSON: try scratch.write(data)))
-      case .sentencePiece: try use(try .read(sentencePiece: try scratch.write(data)))
+      case .tokenizerJSON: try FuzzText.use(try .read(tokenizerJSON: try scratch.write(data)))
+      case .sentencePiece: try FuzzText.use(try .read(sentencePiece: try scratch.write(data)))
+      case .tekken: try FuzzText.use(try .read(tekken: try scratch.write(data)))
+      case .tiktoken: try FuzzText.use(try .read(tiktoken: try scratch.write(FuzzText.ranks(data))))
+      case .characterMap: try FuzzText.map(data)
+      case .template: try FuzzText.template(data)
+      case .adapter: try adapter(data, scratch)
       case .lmz: try artifact(try Artifact(path: try scratch.write(data)))
       case .calibration: _ = try Calibration(file: try scratch.write(data), for: try ModelSource.open(stories))
       }
@@ -62,17 +76,26 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
   }
 
   private func quantized(_ data: [UInt8], _ scratch: FuzzFile) throws {
-    guard data.count > 2 else { return }
-    let length = min(Int(data[0]) + Int(data[1]) << 8, data.count - 2)
-    let config = try data[2..<2 + length].withUnsafeBytes { try decodeJSON(JSONValue.self, bytes: $0) }
+    guard let (head, file) = Self.split(data) else { return }
+    let config = try head.withUnsafeBytes { try decodeJSON(JSONValue.self, bytes: $0) }
     guard let quantization = try ForeignQuantization(config: config) else { return }
-    let checkpoint = try SafetensorsCheckpoint(path: try scratch.write(Array(data[(2 + length)...])))
+    let checkpoint = try SafetensorsCheckpoint(path: try scratch.write(file))
     try read(try quantization.join(checkpoint.readers, config: config).values.prefix(16))
   }
 
-  private func use(_ definition: TokenizerDefinition) throws {
-    let tokenizer = try Tokenizer(definition)
-    _ = tokenizer.decode(tokenizer.encode("Once upon a time, Zoë's 2 cats <s> </s> said:\n\t\"   héllo\" 😀 \u{0} <|endoftext|>"))
+  /// What has its length in two bytes before it, and what follows it.
+  private static func split(_ data: [UInt8]) -> (head: [UInt8], rest: [UInt8])? {
+    guard data.count > 2 else { return nil }
+    let length = min(Int(data[0]) + Int(data[1]) << 8, data.count - 2)
+    return (Array(data[2..<2 + length]), Array(data[(2 + length)...]))
+  }
+
+  private func adapter(_ data: [UInt8], _ scratch: FuzzFile) throws {
+    guard let first = data.first, let (config, tensors) = Self.split(Array(data.dropFirst())) else { return }
+    let adapter = try LoRAAdapter(path: try scratch.write(adapter: config, tensors))
+    let bases = FuzzSeeds.bases
+    let merged = try ModelSource.open(Fixtures.path("families/\(bases[Int(first) % bases.count])")).merging(adapter)
+    try read(merged.changes.prefix(16).map(\.after))
   }
 
   private func artifact(_ artifact: Artifact) throws {

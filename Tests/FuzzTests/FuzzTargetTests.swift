@@ -8,7 +8,7 @@ struct FuzzTargetTests {
   private static let seeds: [(FuzzTarget, String)] = [
     (.safetensors, "numpy/arrays.safetensors"), (.gguf, "gguf/blocks.gguf"), (.pytorch, "pytorch/variants.pt"),
     (.pytorch, "pytorch/training.pt"), (.numpy, "numpy/arrays.npz"), (.ggml, "ggml/ggjt1.bin"), (.ggml, "ggml/ggjt3.bin"),
-    (.tokenizerJSON, "tokenizers/trimmed.json"), (.sentencePiece, "tokenizers/tok512.model"),
+    (.sentencePiece, "tokenizers/tok512.model"),
     (.llama2c, "stories260K/stories260K-q8.bin"),
   ]
 
@@ -23,10 +23,22 @@ struct FuzzTargetTests {
 
   /// Single bytes changed and ends cut off, at places and to values that are the same every time.
   @Test(arguments: seeds) func damagedFixturesAreHarmless(target: FuzzTarget, name: String) throws {
-    let whole = try contents(Fixtures.path(name)), file = FuzzFile()
+    damage(try contents(Fixtures.path(name)), for: target, rounds: 200)
+  }
+
+  /// The inputs that are put together from fixtures, or made.
+  @Test(arguments: [FuzzTarget.tokenizerJSON, .tekken, .tiktoken, .characterMap, .template, .adapter])
+  func damagedSeedsAreHarmless(target: FuzzTarget) throws {
+    let seeds = try FuzzSeeds.of(target).filter { target != .tiktoken || $0.first != UInt8(ascii: "#") }
+    #expect(!seeds.isEmpty)
+    for seed in seeds { damage(seed, for: target, rounds: max(4, 200 / seeds.count)) }
+  }
+
+  private func damage(_ whole: [UInt8], for target: FuzzTarget, rounds: Int) {
+    let file = FuzzFile()
     var noise = Noise(UInt64(whole.count))
     target.run(whole, scratch: file)
-    for _ in 0..<200 {
+    for _ in 0..<rounds {
       var damaged = whole
       let place = Int(noise.next() % UInt64(min(whole.count, 4096))), isNearEnd = noise.next() % 2 == 0
       damaged[isNearEnd ? whole.count - 1 - place : place] = UInt8(truncatingIfNeeded: noise.next())

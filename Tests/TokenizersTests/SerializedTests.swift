@@ -12,7 +12,7 @@ import Tokenizers
       .digits(individual: true), .punctuation(.contiguous), .gpt2,
       .split(.init(pattern: "x+", isRegex: false, behavior: .mergedWithNext, inverts: true)),
     ]
-    (rules.normalizesNFC, rules.addsPrefixSpace, rules.ignoresMerges, rules.emitsUnknown) = (true, true, true, true)
+    (rules.addsPrefixSpace, rules.ignoresMerges, rules.emitsUnknown) = (true, true, true)
     var vocabulary = Vocabulary()
     for token in ["a", "b", "ba", "ab", "aba"] { vocabulary.append(token.utf8, type: .normal) }
     vocabulary.append("<s>".utf8, type: .control)
@@ -36,6 +36,17 @@ import Tokenizers
     other.addsEOS = false
     #expect(try TokenizerDefinition(serialized: other.serialized()) == other)
     #expect(other.serialized() != definition.serialized())
+  }
+
+  /// TOK-19: one normalizer is a flag of byte-level rules, others are listed.
+  @Test func normalizersSurvive() throws {
+    var definition = try full()
+    for normalizers in [[.nfc], [.nfc, .nfc], [.lowercase], TextNormalizer.allCases] {
+      definition.normalizers = normalizers
+      #expect(try TokenizerDefinition(serialized: definition.serialized()) == definition)
+    }
+    definition.normalizers = [TextNormalizer](repeating: .nfd, count: 65)
+    #expect(failure { try definition.validate() }?.rule == "TOK-19")
   }
 
   @Test func scoresSurviveToTheBit() throws {

@@ -48,17 +48,40 @@ import Tokenizers
     #expect(tokenizer.decode(tokenizer.encode("the bada ½ 🦙", addSpecial: false)) == Array("the bada ½ 🦙".utf8))
   }
 
-  @Test func ggufHasNoPlaceForIt() throws {
-    let definition = try model("unigram")
-    let error = failure { _ = try definition.ggufFields() }
-    #expect(error?.code == .usage)
+  /// TOK-11: scores, types and character map go through GGUF and come back.
+  @Test(arguments: names)
+  func ggufKeepsEverything(name: String) throws {
+    let definition = try model(name)
+    let fields = try definition.ggufFields()
+    #expect(fields.model == "t5" && fields.scores == definition.scores)
+    #expect((fields.characterMap != nil) == (name == "unigram-mapped"))
+    let back = try TokenizerDefinition(gguf: fields)
+    #expect(back == definition)
+    let vectors = try decodeJSON(Vectors.self, file: MappedFile(path: Fixtures.path("tokenizers/unigram.json")))
+    let tokenizer = try Tokenizer(back)
+    for (text, ids) in zip(vectors.texts, try #require(vectors.ids[name])) {
+      #expect(tokenizer.encode(text, addSpecial: false) == ids, "\(text)")
+    }
+  }
+
+  /// TOK-11.
+  @Test func ggufOfUnigramModelsIsChecked() throws {
+    var fields = try model("unigram").ggufFields()
+    fields.scores = nil
+    #expect(failure { _ = try TokenizerDefinition(gguf: fields) }?.rule == "TOK-11")
+    fields = try model("unigram-mapped").ggufFields()
+    fields.characterMap = [1, 2, 3]
+    #expect(failure { _ = try TokenizerDefinition(gguf: fields) }?.rule == "TOK-18")
+    var definition = try model("unigram")
+    definition.normalizers = [.lowercase]
+    #expect(failure { _ = try definition.ggufFields() }?.rule == "TOK-11")
   }
 
   /// TOK-18.
   @Test(
     arguments: [
       [1], [0, 0, 0, 0], [3, 0, 0, 0, 1, 2, 3], [8, 0, 0, 0, 1, 2, 3, 4], [4, 0, 0, 0, 1, 2, 3, 4], [4, 0, 0, 0, 1, 2, 3, 4, 65],
-      [4, 0, 0, 0, 1, 2, 3, 4, 0xFF, 0],
+      [4, 0, 0, 0, 1, 2, 3, 4, 0xFF, 0], [4, 0, 0, 0, 1, 2, 3, 4] + [UInt8](repeating: 65, count: 1025) + [0],
     ] as [[UInt8]])
   func brokenCharacterMapsAreRefused(bytes: [UInt8]) throws {
     var definition = try model("unigram")

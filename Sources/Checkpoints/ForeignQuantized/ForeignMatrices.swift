@@ -31,7 +31,8 @@ extension ForeignQuantization {
     case .gptq, .awq: ["qweight"]
     case .mlx: ["scales"]
     case .packed: ["weight_packed"]
-    case .scaled: ["weight_scale_inv", "weight_scale"]
+    case .scaled: ["weight_scale_inv", "weight_scale", "qscale_weight"]
+    case .bitsAndBytes: ["weight.absmax", "SCB"]
     }
   }
 
@@ -41,14 +42,22 @@ extension ForeignQuantization {
     case .gptq, .awq: ["qweight", "qzeros", "scales", "g_idx"]
     case .mlx: ["weight", "scales", "biases"]
     case .packed: ["weight_packed", "weight_scale", "weight_shape", "weight_zero_point", "weight_g_idx"]
-    case .scaled: ["weight", "weight_scale_inv", "weight_scale"]
+    case .scaled: ["weight", "weight_scale_inv", "weight_scale", "qscale_weight"]
+    case .bitsAndBytes:
+      ["weight", "SCB", "weight_format"]
+        + ["absmax", "quant_map", "nested_absmax", "nested_quant_map", Self.state + "nf4", Self.state + "fp4"].map {
+          "weight." + $0
+        }
     }
   }
 
+  private static let state = "quant_state.bitsandbytes__"
+
   private static func isOfActivations(_ name: String) -> Bool {
-    ["input_scale", "input_zero_point", "activation_scale", "output_scale", "k_scale", "v_scale", "q_scale"].contains {
-      name.hasSuffix("." + $0)
-    }
+    ["input_scale", "input_zero_point", "activation_scale", "output_scale", "k_scale", "v_scale", "q_scale", "qscale_act"]
+      .contains {
+        name.hasSuffix("." + $0)
+      }
   }
 
   private func matrix(_ module: ForeignModule, _ config: JSONValue) throws(LMToolError) -> (any MatrixRows)? {
@@ -69,10 +78,39 @@ extension ForeignQuantization {
         scales: try module.part("weight_scale"), zeros: try module.optionalPart("weight_zero_point"),
         index: try module.optionalPart("weight_g_idx"))
     case .scaled(let blockSize):
-      let scales = module.has("weight_scale_inv") ? "weight_scale_inv" : "weight_scale"
+      let scales = ["weight_scale_inv", "qscale_weight"].first { module.has($0) } ?? "weight_scale"
       return try ScaledTensor(
         name: name, codes: try module.part("weight"), scales: try module.part(scales), blockSize: blockSize)
+    case .bitsAndBytes: return try module.has("SCB") ? bytes(module) : lookup(module)
     }
+  }
+
+  /// bitsandbytes' LLM.int8(): a scale for each output, 127 times too large. Rule QUANT-6.
+  private func bytes(_ module: ForeignModule) throws(LMToolError) -> any MatrixRows {
+    let codes = try module.part("weight"), scales = try module.part("SCB")
+    if let order = try module.optionalPart("weight_format"), order.count != 1 ? true : try order.floats(0..<1) != [0] {
+      throw order.refuse("the codes lie in the order of a GPU; only rows are read", rule: 6)
+    }
+    try codes.check([.i8], codes.shape)
+    // The constant is that of bitsandbytes.
+    return try ScaledTensor(
+      name: module.name + ".weight", codes: codes, scales: scales, blockSize: nil, factor: 7.874015718698502e-3)
+  }
+
+  /// bitsandbytes' NF4 and FP4. Rule QUANT-6.
+  private func lookup(_ module: ForeignModule) throws(LMToolError) -> any MatrixRows {
+    let kind = module.has("weight." + Self.state + "fp4") ? "fp4" : "nf4"
+    let bytes = try module.part("weight." + Self.state + kind)
+    guard bytes.range.count <= 1 << 16 else { throw bytes.refuse("a state has \(bytes.range.count) bytes", rule: 6) }
+    let state: LookupTensor.State
+    do throws(LMToolError) {
+      state = try bytes.withBytes { (json) throws(LMToolError) in try decodeJSON(LookupTensor.State.self, bytes: json) }
+    } catch { throw bytes.refuse("it is not the state of a quantized matrix: \(error.message)", rule: 6) }
+    let isNested = module.has("weight.nested_absmax")
+    return try LookupTensor(
+      name: module.name + ".weight", state: state, codes: try module.part("weight"), table: try module.part("weight.quant_map"),
+      magnitudes: try module.part("weight.absmax"),
+      nested: isNested ? (try module.part("weight.nested_quant_map"), try module.part("weight.nested_absmax")) : nil)
   }
 
   /// MLX: numbers may differ from matrix to matrix. Rule QUANT-5.
@@ -80,6 +118,15 @@ extension ForeignQuantization {
     guard let general = config["quantization"] ?? config["quantization_config"] else { return nil }
     let own = general[module.name] ?? general
     let mode = (own["mode"] ?? general["mode"])?.string ?? "affine"
+    if let mode = MicroscaledTensor.Mode(rawValue: mode) {
+      guard (own["bits"] ?? general["bits"])?.int == mode.bits,
+        (own["group_size"] ?? general["group_size"])?.int == mode.groupSize
+      else {
+        throw Self.refuse("MLX matrices in the mode \(mode.rawValue) have \(mode.bits) bits in groups of \(mode.groupSize)")
+      }
+      return try MicroscaledTensor(
+        name: module.name + ".weight", mode: mode, codes: try module.part("weight"), scales: try module.part("scales"))
+    }
     guard mode == "affine", let bits = (own["bits"] ?? general["bits"])?.int, [2, 3, 4, 5, 6, 8].contains(bits),
       let groupSize = (own["group_size"] ?? general["group_size"])?.int, 1...(1 << 24) ~= groupSize
     else {

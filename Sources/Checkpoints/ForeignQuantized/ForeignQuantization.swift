@@ -10,6 +10,8 @@ public enum ForeignQuantization: Sendable, Equatable {
   case packed
   /// 8-bit floats or integers with scales.
   case scaled(blockSize: [Int]?)
+  /// NF4, FP4 and LLM.int8().
+  case bitsAndBytes
 
   /// What a `config.json` says; nil when the weights are floats, or quantized by a program that is not of these.
   ///
@@ -22,6 +24,7 @@ public enum ForeignQuantization: Sendable, Equatable {
     case "awq": self = try Self.awq(quantization)
     case "compressed-tensors": self = try Self.compressed(quantization)
     case "fp8", "fbgemm_fp8", "modelopt": self = .scaled(blockSize: Self.blockSize(quantization))
+    case "bitsandbytes": self = .bitsAndBytes
     case nil where quantization["group_size"]?.int != nil && quantization["bits"]?.int != nil: self = .mlx
     default: return nil
     }

@@ -6,13 +6,15 @@ struct ScaledTensor: MatrixRows {
   let codes, scales: PlainTensor
   /// Outputs and inputs of a block.
   private let block: (outputs: Int, inputs: Int)
+  /// What all elements are multiplied with besides.
+  private let factor: Float
 
   var shape: [Int] { codes.shape }
   var storage: Storage { .quantized("\(codes.dtype.rawValue) scaled") }
   var parts: [PlainTensor] { [codes, scales] }
 
   /// - Parameter blockSize: outputs and inputs of a block, where there are blocks.
-  init(name: String, codes: PlainTensor, scales: PlainTensor, blockSize: [Int]?) throws(LMToolError) {
+  init(name: String, codes: PlainTensor, scales: PlainTensor, blockSize: [Int]?, factor: Float = 1) throws(LMToolError) {
     guard [.f8e4m3, .f8e5m2, .i8].contains(codes.dtype), codes.shape.count == 2, codes.shape[0] > 0, codes.shape[1] > 0 else {
       throw codes.refuse(
         "it is \(codes.dtype.rawValue) of the shape \(codes.shape), but codes are matrices of F8_E4M3, F8_E5M2 or I8", rule: 2)
@@ -35,6 +37,7 @@ struct ScaledTensor: MatrixRows {
     self.name = name
     self.codes = codes
     self.scales = scales
+    self.factor = factor
   }
 
   func decode(rows: Range<Int>, to output: UnsafeMutablePointer<Float>) throws(LMToolError) {
@@ -47,7 +50,9 @@ struct ScaledTensor: MatrixRows {
       let scales = try scales.floats(start..<start + width)
       let line = output + index * inputs
       for (number, scale) in scales.enumerated() {
-        for input in number * block.inputs..<min((number + 1) * block.inputs, inputs) { line[input] *= scale }
+        for input in number * block.inputs..<min((number + 1) * block.inputs, inputs) {
+          line[input] = line[input] * scale * factor
+        }
       }
     }
   }

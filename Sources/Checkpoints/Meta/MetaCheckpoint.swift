@@ -42,7 +42,7 @@ public struct MetaCheckpoint: Checkpoint {
     for path in try Self.shards(in: folder) { shards.append(try Self.open(path)) }
     files = shards.flatMap(\.files)
     leftOut = shards.flatMap { ($0 as? PyTorchCheckpoint)?.leftOut ?? [] }
-    readers = try Self.join(shards, width: width)
+    readers = try Self.scaled(try Self.join(shards, width: width), settings, settingsPath)
   }
 
   /// Whether a folder has settings and a first shard.
@@ -68,6 +68,20 @@ public struct MetaCheckpoint: Checkpoint {
 
   private static func open(_ path: String) throws(LMToolError) -> any Checkpoint {
     path.hasSuffix(".safetensors") ? try SafetensorsCheckpoint(path: path) : try PyTorchCheckpoint(path: path)
+  }
+
+  /// Mistral's 8-bit floats, with their scales. Rule META-6.
+  private static func scaled(
+    _ tensors: OrderedDictionary<String, any TensorReader>, _ settings: JSONValue, _ path: String
+  ) throws(LMToolError) -> OrderedDictionary<String, any TensorReader> {
+    guard let quantization = settings["quantization"] else { return tensors }
+    guard quantization["qformat_weight"]?.string == "fp8_e4m3" else {
+      throw LMToolError(
+        .badInput,
+        "weights of the format \((quantization["qformat_weight"]?.string ?? "none").printable) are not read; fp8_e4m3 is",
+        file: path, at: .key("quantization"), rule: "META-6")
+    }
+    return try ForeignQuantization.scaled(blockSize: nil).join(tensors, config: settings)
   }
 
   /// Rules META-2 and META-3.

@@ -54,8 +54,11 @@ public struct CalibrationText: Sendable {
     return CalibrationText(of: try Calibration(file: file, for: source), name: file)
   }
 
-  private init(of calibration: Calibration, name: String) {
-    windows = calibration.windows
+  private init(of calibration: Calibration, name: String) { self.init(calibration.windows, name: name) }
+
+  /// Windows that are there already.
+  init(_ windows: TokenWindows, name: String) {
+    self.windows = windows
     sources = [Source(name: name, windows: windows.count, indices: Array(0..<windows.count))]
     warnings = []
   }

@@ -37,6 +37,9 @@ package struct MatrixGroup: Sendable {
 
 /// What happens at the matrices of a layerwise pass.
 package protocol LayerwiseVisitor: AnyObject {
+  /// A layer is next; returns the model to go on with where it is another one from here on, beside which the original runs too.
+  func begin(layer: Int) throws(LMToolError) -> ModelSource?
+
   /// Whether the moments of the inputs of these matrices are wanted.
   func wantsMoments(of group: MatrixGroup) -> Bool
 
@@ -44,10 +47,14 @@ package protocol LayerwiseVisitor: AnyObject {
   func visit(_ group: MatrixGroup, moments: Moments?, matrices: inout LayerMatrices) throws(LMToolError)
 }
 
+extension LayerwiseVisitor {
+  package func begin(layer: Int) throws(LMToolError) -> ModelSource? { nil }
+}
+
 /// A model run over a calibration text layer by layer: all tokens pass a layer before any sees the next, so that only one layer is in
 /// memory and its matrices can be replaced, knowing their inputs, before the text goes on. An original may run beside it.
 package final class LayerwisePass {
-  private let source: ModelSource
+  private var source: ModelSource
   private let windows: TokenWindows
   /// The model whose matrices are replaced.
   package let path: ResidualPath
@@ -77,6 +84,10 @@ package final class LayerwisePass {
   package func run(_ visitor: any LayerwiseVisitor, progress: ProgressConsumer? = nil) throws(LMToolError) {
     let layers = source.spec.layers
     for (index, layer) in layers.enumerated() {
+      if let changed = try visitor.begin(layer: index) {
+        source = changed
+        original?.join(path)
+      }
       try run(layer, index: index, visitor)
       progress?(ProgressUpdate(stage: "layers", done: index + 1, total: layers.count, unit: .passes))
     }

@@ -46,6 +46,9 @@ package final class ResidualPath {
     input.run(ids, table: table, window: window, into: residual)
   }
 
+  /// Goes on from where another path of the same text is.
+  func join(_ other: ResidualPath) { residual.update(from: other.residual, count: tokens * width) }
+
   /// What enters queries, keys and values, for a batch of tokens; overwritten by the next step.
   func attentionInput(_ layer: LayerRunner, _ batch: Range<Int>) -> UnsafePointer<Float> {
     layer.attentionInput(residual + batch.lowerBound * width, tokens: batch.count, into: scratch[0])

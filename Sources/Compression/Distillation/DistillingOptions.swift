@@ -33,6 +33,17 @@ public struct DistillingOptions: Sendable, Equatable {
   /// The usual options.
   public init() {}
 
+  /// The learning rate of steps, norms and biases, where nobody says otherwise.
+  public static let healingRate = 2e-3
+
+  /// What heals a quantized model.
+  public static var healing: DistillingOptions {
+    var options = DistillingOptions()
+    options.optimizer.rate = healingRate
+    options.usesBF16 = true
+    return options
+  }
+
   /// Whether neither time nor tokens end it: then two epochs do.
   var isEndless: Bool { maximumTokens == nil && maximumSeconds == nil }
 

@@ -24,16 +24,20 @@ public struct TrainingMemory: Codable, Sendable, Equatable {
     let spec = student.spec, tokens = window * min(options.batch, options.together)
     let count = Self.parameters(spec)
     self.teacher = teacher.map { 4 * Self.parameters($0.spec) } ?? 0
-    let trained: Int
+    let trained: Int, held: Int
     switch options.plan {
-    case .nothing: trained = 0
-    case .everything: trained = count
+    case .nothing: (trained, held) = (0, count)
+    case .everything: (trained, held) = (count, count)
+    case .layers:
+      trained = spec.tensors.reduce(0) { $0 + ($1.layer == nil ? 0 : $1.shape.reduce(1, *)) }
+      held = count
     // A scale has no fewer than 32 numbers; a factor a row or a column.
-    case .factors: trained = count / 32
+    case .factors: (trained, held) = (count / 32, 2 * count + count / 32)
     case .lowRank(let rank, _, _):
       trained = spec.tensors.reduce(0) { $0 + ($1.isMatrix && $1.layer != nil ? rank * ($1.shape[0] + $1.shape[1]) : 0) }
+      held = 2 * count + trained
     }
-    self.student = 4 * (options.plan == .everything ? count : 2 * count + trained)
+    self.student = 4 * held
     optimizer = 4 * 4 * trained + (options.plan == .factors ? 4 * spec.vocabularySize * spec.width : 0)
     let layers = spec.layers.map { Self.floats(of: $0, width: spec.width) }
     let kept = options.recomputes ? spec.width * spec.layers.count + (layers.max() ?? 0) : layers.reduce(0, +)

@@ -13,6 +13,8 @@ final class RateAccount {
   private(set) var histograms: [String: RateHistogram] = [:]
   /// By tensor name, of what was quantized.
   private(set) var steps: [String: Double] = [:]
+  /// Norms and biases that were trained, by tensor name.
+  var vectors: [String: HeldTensor] = [:]
   /// Bytes for the lanes and contexts of all matrices.
   private let bytes: Int
   private let forecasts: [String: RateForecast]

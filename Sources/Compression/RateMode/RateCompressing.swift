@@ -37,8 +37,6 @@ public struct RateCompressing {
 
   /// Windows of the calibration text that are kept aside to judge the result by.
   private static let heldOutWindows = 4
-  /// How far below the budget a file may end: one part in so many.
-  private static let tolerance = 2000
 
   /// A compression of `source` into the file `path`.
   ///
@@ -111,7 +109,8 @@ public struct RateCompressing {
 
   /// What a work folder is for.
   private func job(_ goal: RateGoal, _ calibration: CalibrationOptions) throws(LMToolError) -> String {
-    "lmtool \(Exporting.version)\nmodel \(try ModelFingerprint.of(source))\ngoal \(goal)\noptions \(options)\nvocabulary \(vocabulary)\ncalibration \(calibration)\n"
+    "lmtool \(Exporting.version)\nmodel \(try ModelFingerprint.of(source))\ngoal \(goal)\noptions \(options)\n"
+      + "vocabulary \(vocabulary)\ncalibration \(calibration)\n"
   }
 
   /// Compresses with a calibration that is there already.
@@ -127,6 +126,10 @@ public struct RateCompressing {
   ) throws(LMToolError) -> RateReport {
     try check(goal, choice.source)
     let (kept, aside) = calibration.split(heldOut: Self.heldOutWindows)
+    if let training = options.training {
+      try SuffixTraining.checkMemory(
+        choice.source, tokens: kept.windows.tokens.count, window: kept.windows.length, training)
+    }
     let model = try RateModel(choice.source, kept, options: options, work: work)
     let judge = try RateJudge(source, windows: aside, tokenizedBy: choice.source)
     var report: RateReport
@@ -151,52 +154,53 @@ public struct RateCompressing {
   private func compress(
     _ model: RateModel, bytes: Int, _ judge: RateJudge, timer: inout StageTimer
   ) throws(LMToolError) -> RateReport {
-    let overhead = fixedBytes(model.source)
-    var (result, size) = try attempt(model, bytes: bytes - overhead, budget: bytes)
-    timer.finish("quantization")
-    // Forecasts are poor for tiny models and at extreme rates: what the file came out at says better what to aim at.
-    for _ in 0..<2 {
-      let room = bytes - size
-      guard room < 0 || (room > bytes / 30 && !model.isAtMost(bytes - overhead)) else { break }
-      (result, size) = try attempt(model, bytes: bytes - overhead + room - bytes / 1000, budget: bytes)
-      timer.finish("quantization")
+    let fitting = RateFitting(model, path: path, progress: progress)
+    let reserve = options.healing == nil ? 0 : RateHealing.bytes(model.source.spec)
+    var (result, aim) = try quantize(fitting, bytes: bytes - fixedBytes(model.source) - reserve, budget: bytes - reserve, &timer)
+    var before: (training: RateReport.Quality?, healing: RateReport.Quality?)
+    if options.training != nil {
+      before.training = try judge.judge(try model.model(result.account), progress: progress)
+      result = try fitting.attempt(bytes: aim, budget: bytes - reserve, trains: true).result
+      timer.finish("training")
     }
-    size = try pack(model, result.account, budget: bytes, isTrial: false)
-    guard size <= bytes else {
-      throw LMToolError(
-        .usage, "the smallest file that was found has \(size) bytes, more than the budget of \(bytes); ask for more",
-        file: source.path)
+    var healing: RateHealing?
+    if let options = options.healing {
+      let packed = try model.model(result.account)
+      before.healing = try judge.judge(packed, progress: progress)
+      healing = try RateHealing(
+        packed, teacher: model.source, windows: model.windows, options, folder: model.folder, progress: progress)
+      timer.finish("healing")
     }
+    let size = try fitting.write(result, healing, budget: bytes)
     timer.finish("packing")
     var report = RateReport(model.source, result.account, bytes: size, originalBytes: originalBytes)
     report.budget = bytes
-    report.quality = [try judge.judge(try model.model(result.account), progress: progress)]
+    report.quality = [try judge.judge(try fitting.finished(result, healing), progress: progress)]
+    report.qualityBeforeTraining = before.training
+    report.qualityBeforeHealing = before.healing
+    report.training = result.training.isEmpty ? nil : result.training
     timer.finish("evaluation")
     return report
   }
 
-  /// Quantizes, then fits the file: the last matrix is quantized again until the file is just below the budget, as far as it can.
+  /// Quantizes, without training.
   ///
-  /// - Returns: the model, and the bytes of its file.
-  private func attempt(
-    _ model: RateModel, bytes: Int, budget: Int
-  ) throws(LMToolError) -> (RateModel.Result, size: Int) {
-    model.beginAttempt()
-    let result = try model.quantize(bytes: bytes, progress: progress)
-    var size = try pack(model, result.account, budget: budget, isTrial: true)
-    for _ in 0..<10 {
+  /// - Returns: the model, and the bytes of matrices that were aimed at.
+  private func quantize(
+    _ fitting: RateFitting, bytes: Int, budget: Int, _ timer: inout StageTimer
+  ) throws(LMToolError) -> (RateModel.Result, aim: Int) {
+    var aim = bytes
+    var (result, size) = try fitting.attempt(bytes: aim, budget: budget)
+    timer.finish("quantization")
+    // Forecasts are poor for tiny models and at extreme rates: what the file came out at says better what to aim at.
+    for _ in 0..<2 {
       let room = budget - size
-      if room >= 0, room <= max(256, budget / Self.tolerance) { break }
-      guard try result.resize(by: room - max(64, budget / Self.tolerance / 4)) else { break }
-      size = try pack(model, result.account, budget: budget, isTrial: true)
+      guard room < 0 || (room > budget / 30 && !fitting.model.isAtMost(bytes)) else { break }
+      aim = bytes + room - budget / 1000
+      (result, size) = try fitting.attempt(bytes: aim, budget: budget)
+      timer.finish("quantization")
     }
-    return (result, size)
-  }
-
-  private func pack(_ model: RateModel, _ account: RateAccount, budget: Int, isTrial: Bool) throws(LMToolError) -> Int {
-    let recipe: JSONValue = .object(["compress": .object(["budget": .int(budget), "mode": .string("rate")])])
-    return try Exporting.pack(
-      try model.model(account), to: path, recipe: recipe, sources: nil, limit: isTrial ? 0 : budget, progress: nil)
+    return (result, aim)
   }
 
   /// Bytes of the file besides the matrices: tokenizer, norms, manifest, contexts.

@@ -26,12 +26,18 @@ struct RateModel {
   /// The account of a model that was quantized, and what fits it to the last byte.
   final class Result {
     let account: RateAccount
+    /// How layers were trained on the way.
+    let training: [SuffixTrainingStage]
     private let last: (name: String, target: [Float], rows: Int, inputs: RateQuantizer.Inputs)?
     private var level: Double
 
-    init(_ account: RateAccount, last: (name: String, target: [Float], rows: Int, inputs: RateQuantizer.Inputs)?) {
+    init(
+      _ account: RateAccount, last: (name: String, target: [Float], rows: Int, inputs: RateQuantizer.Inputs)?,
+      training: [SuffixTrainingStage]
+    ) {
       self.account = account
       self.last = last
+      self.training = training
       level = account.steps[last?.name ?? ""].map { $0 / account.scale(last?.name ?? "") } ?? 1
     }
 
@@ -64,23 +70,39 @@ struct RateModel {
   /// Begins an attempt at another size.
   func beginAttempt() { work?.beginAttempt() }
 
+  /// The windows that layers are run on.
+  var windows: TokenWindows { calibration.windows }
+
+  /// The folder that keeps what is done; nil where nothing is kept.
+  var folder: JobFolder? { work?.folder }
+
   /// Quantizes every matrix so that all together take about `bytes`.
-  func quantize(bytes: Int, progress: ProgressConsumer?) throws(LMToolError) -> Result {
+  ///
+  /// - Parameter trains: whether the layers that are left are trained on the way, as the options say.
+  func quantize(bytes: Int, trains: Bool = false, progress: ProgressConsumer?) throws(LMToolError) -> Result {
     let bytes = min(bytes, mostBytes)
     let parts = try embeddings(), account = makeAccount(bytes: bytes, parts)
     let quantized = try quantizeEmbedding(parts, account)
     let pass = try LayerwisePass(source, windows: calibration.windows, embedding: quantized, original: embedding)
-    let visitor = RatePass(source.spec, options: options, account: account, work: work)
+    let training = try (trains ? options.training : nil).map { (options) throws(LMToolError) in
+      var replaced: [String: [Float]] = [:]
+      for (name, matrix) in account.matrices { replaced[name] = try matrix.dequantized() }
+      return try SuffixTraining(
+        source, windows: calibration.windows, replaced: replaced, options, folder: work?.folder, progress: progress)
+    }
+    let visitor = RatePass(source, options: options, account: account, work: work, training: training)
     try pass.run(visitor) { update in
       progress?(ProgressUpdate(stage: "quantize", done: update.done, total: update.total, unit: update.unit))
     }
-    return Result(account, last: visitor.last)
+    if let training { account.vectors = training.vectors }
+    return Result(account, last: visitor.last, training: training?.stages ?? [])
   }
 
   /// The model with the matrices of an account, coded.
   func model(_ account: RateAccount) throws(LMToolError) -> ModelSource {
     var model = source
     let tables = account.tables
+    for (name, vector) in account.vectors { model.tensors[name] = vector }
     let slots = tables.sets.map { RateSlots(frequencies: $0) }
     for (name, matrix) in account.matrices {
       let encoded = try RateEncoder.encode(matrix, tables: tables)

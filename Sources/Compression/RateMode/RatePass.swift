@@ -10,6 +10,10 @@ public struct RateOptions: Sendable, Equatable {
   public var damping = 0.03
   /// How far targets move to the least-squares answer to inputs that have drifted: 0 keeps the weights, 1 goes all the way.
   public var driftCorrection = 0.5
+  /// How layers that are left are trained behind those that are quantized; nil for not at all.
+  public var training: SuffixTrainingOptions?
+  /// How steps, norms and biases are trained at the end; nil for not at all.
+  public var healing: DistillingOptions?
 
   /// The usual options.
   public init() {}
@@ -20,15 +24,29 @@ final class RatePass: LayerwiseVisitor {
   private let options: RateOptions
   private let account: RateAccount
   private let work: RateWork?
+  private let source: ModelSource
+  private let training: SuffixTraining?
   /// What the last matrix was made from, for fitting the file to the last byte.
   private(set) var last: (name: String, target: [Float], rows: Int, inputs: RateQuantizer.Inputs)?
   private let lastGroup: (layer: Int, kind: MatrixGroup.Kind)
 
-  init(_ spec: ModelSpec, options: RateOptions, account: RateAccount, work: RateWork?) {
+  /// - Parameter training: trains the layers of `source` that are left, before each of them.
+  init(_ source: ModelSource, options: RateOptions, account: RateAccount, work: RateWork?, training: SuffixTraining? = nil) {
+    self.source = source
     self.options = options
     self.account = account
     self.work = work
-    lastGroup = (spec.layers.count - 1, .mlpChannels)
+    self.training = training
+    lastGroup = (source.spec.layers.count - 1, .mlpChannels)
+  }
+
+  func begin(layer: Int) throws(LMToolError) -> ModelSource? {
+    guard let training else { return nil }
+    if layer > 0 {
+      training.leave(layer - 1)
+      try training.train(from: layer)
+    }
+    return training.source(source, layer: layer)
   }
 
   private func isLast(_ group: MatrixGroup) -> Bool { group.layer == lastGroup.layer && group.kind == lastGroup.kind }
@@ -55,7 +73,9 @@ final class RatePass: LayerwiseVisitor {
           target, rows: linear.outputs, inputs: inputs, step: level * account.scale(linear.weight.name))
         try account.add(linear.weight.name, matrix, level: level)
         try work?.save(linear.weight.name, matrix, level: level)
-        matrices[linear.weight] = try matrix.dequantized()
+        let floats = try matrix.dequantized()
+        matrices[linear.weight] = floats
+        training?.replace(linear.weight.name, floats)
       } catch { throw error.at(linear.weight.name) }
     }
   }
@@ -65,7 +85,9 @@ final class RatePass: LayerwiseVisitor {
       throw LMToolError(.bug, "neither moments nor a saved matrix", at: .tensor(linear.weight.name))
     }
     try account.add(linear.weight.name, matrix, level: level)
-    matrices[linear.weight] = try matrix.dequantized()
+    let floats = try matrix.dequantized()
+    matrices[linear.weight] = floats
+    training?.replace(linear.weight.name, floats)
   }
 
   /// W + correction · W M.

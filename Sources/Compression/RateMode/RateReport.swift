@@ -81,7 +81,13 @@ public struct RateReport: Codable, Sendable {
   public var tensors: [Tensor]
   /// Quality, one for each text.
   public var quality: [Quality]
-  /// Seconds of each stage: "calibration", "quantization", "packing", "evaluation".
+  /// Quality of the same size without the training of layers; nil where there was none.
+  public var qualityBeforeTraining: Quality?
+  /// Quality before steps were healed, in a file smaller by what that takes; nil where they were not.
+  public var qualityBeforeHealing: Quality?
+  /// How layers were trained; nil where they were not.
+  public var training: [SuffixTrainingStage]?
+  /// Seconds of each stage: "calibration", "quantization", "training", "healing", "packing", "evaluation".
   public var seconds: [String: Double]
 
   /// Bits of the file for a weight of the original.

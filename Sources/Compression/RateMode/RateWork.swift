@@ -12,8 +12,8 @@ import Tensors
 ///
 /// It belongs to one model, goal and set of options, which its file `job` names; matrices are whole or not there (`OutputFile`).
 final class RateWork {
-
-  private let folder: JobFolder
+  /// The folder.
+  let folder: JobFolder
 
   /// Opens or makes the folder at `path` for a job that writes `output`.
   ///

@@ -36,16 +36,7 @@ struct CheckpointTensors {
   var unused: [String] { stored.keys.filter { !used.contains($0) } }
 
   private mutating func base(of slice: TensorSlice) throws(LMToolError) -> any TensorReader {
-    guard let base = stored[slice.name] else {
-      throw LMToolError(
-        .missingInput, "the model needs it, but the file does not have it; the checkpoint is incomplete or of another family",
-        file: path, at: .tensor(slice.name), rule: "MODEL-3")
-    }
-    guard base.shape == slice.shape else {
-      throw LMToolError(
-        .badInput, "it has the shape \(base.shape), but the configuration asks for \(slice.shape)", file: path,
-        at: .tensor(slice.name), rule: "MODEL-4")
-    }
+    let base = try stored.needed(slice.name, shape: slice.shape, path: path)
     used.insert(slice.name)
     return base
   }

@@ -7,6 +7,8 @@ public struct ChatTemplate: Sendable {
   public let name: String?
   /// The Jinja text.
   public let source: String
+  /// The steps after which a run is stopped (TPL-1).
+  public var mostSteps = JinjaLimit.steps
   private let statements: [JinjaStatement]
   private let tokens: [(name: String, spelling: String)]
   private let addsBOS: Bool
@@ -105,7 +107,7 @@ public struct ChatTemplate: Sendable {
       ("tools", .none), ("documents", .none), ("add_generation_prompt", .bool(addGenerationPrompt)),
     ]
     let special = tokens.map { ($0.name, JinjaValue.text($0.spelling)) }
-    return try JinjaInterpreter(date: date).run(statements, special + standard + variables)
+    return try JinjaInterpreter(date: date, mostSteps: mostSteps).run(statements, special + standard + variables)
   }
 
   private func withoutBOS(_ pieces: [PromptPiece]) -> [PromptPiece] {

@@ -6,10 +6,14 @@ final class JinjaInterpreter {
   let date: ChatDate
   var scope = JinjaScope()
   private var output = JinjaText()
+  private let mostSteps: Int
   private var steps = 0
   private var depth = 0
 
-  init(date: ChatDate) { self.date = date }
+  init(date: ChatDate, mostSteps: Int) {
+    self.date = date
+    self.mostSteps = mostSteps
+  }
 
   /// The output of `template` with `variables`.
   func run(_ template: [JinjaStatement], _ variables: [(String, JinjaValue)]) throws(JinjaFailure) -> JinjaText {
@@ -24,7 +28,7 @@ final class JinjaInterpreter {
 
   /// Counts `count` steps.
   func spend(_ count: Int) throws(JinjaFailure) {
-    guard count <= JinjaLimit.steps - steps else { throw JinjaFailure(.limits, "it takes more than \(JinjaLimit.steps) steps") }
+    guard count <= mostSteps - steps else { throw JinjaFailure(.limits, "it takes more than \(mostSteps) steps") }
     steps += count
   }
 

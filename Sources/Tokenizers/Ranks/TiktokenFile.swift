@@ -55,11 +55,11 @@ private enum TiktokenFamily: Int {
 
   func definition(_ tokens: RankedTokens) throws(LMToolError) -> TokenizerDefinition {
     var rules = ByteLevelRules()
-    rules.normalizesNFC = self == .qwen
     rules.ignoresMerges = self == .llama3
     if self != .gpt2 { rules.steps = [.split(.init(pattern: pattern))] }
     let names = special
     var definition = try tokens.definition(rules, first: 0, special: names.map { ($0.id, $0.spelling, true) })
+    if self == .qwen { definition.normalizers = [.nfc] }
     definition.eos = ends.compactMap { end in names.first { $0.spelling == end }.map { Int32($0.id) } }
     if self == .llama3 { (definition.bos, definition.addsBOS) = (Int32(rawValue), true) }
     try definition.validate()

@@ -7,6 +7,8 @@ import Tensors
 struct CharacterMap: Sendable {
   private let units: [UInt32]
   private let replacements: [UInt8]
+  /// The longest one of Unicode has 33 bytes (U+FDFA).
+  private static let longestReplacement = 1024
   /// Whether whole graphemes of less than 6 bytes are looked up, as `tokenizers` does, or the longest sequence at each place.
   private let mapsGraphemes: Bool
 
@@ -22,9 +24,9 @@ struct CharacterMap: Sendable {
       }
     }
     replacements = Array(bytes[trie.upperBound...])
-    guard replacements.last == 0, replacements.split(separator: 0).allSatisfy(\.isValidUTF8) else {
-      throw cursor.failure("a replacement of the character map has no end, or is not valid UTF-8")
-    }
+    guard replacements.last == 0,
+      replacements.split(separator: 0).allSatisfy({ $0.count <= Self.longestReplacement && $0.isValidUTF8 })
+    else { throw cursor.failure("a replacement of the character map has no end, is too long, or is not valid UTF-8") }
     self.mapsGraphemes = mapsGraphemes
   }
 

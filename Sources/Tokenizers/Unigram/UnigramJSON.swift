@@ -11,7 +11,8 @@ struct UnigramJSON {
   }
 
   func definition() throws(LMToolError) -> TokenizerDefinition {
-    guard case .sentencePiece(var rules) = try TokenizerJSONRules(tree).model(model) else {
+    let parts = try TokenizerJSONRules(tree).model(model)
+    guard case .sentencePiece(var rules) = parts.rules else {
       throw .unsupported("pre_tokenizer", "ByteLevel")
     }
     rules.isUnigram = true
@@ -27,6 +28,7 @@ struct UnigramJSON {
       model: .sentencePiece(rules), vocabulary: try words.vocabulary(.sentencePiece(rules), added: added, unknown: unknown),
       added: added)
     definition.scores = scores + [Float](repeating: 0, count: definition.vocabularySize - scores.count)
+    definition.normalizers = parts.normalizers
     definition.unknown = unknown
     try TokenizerJSONTemplate(tree["post_processor"], words).apply(to: &definition)
     try definition.validate()

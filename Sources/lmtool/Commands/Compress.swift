@@ -13,7 +13,8 @@ extension LMTool {
         With --budget, --bits or --kl the model is compressed in rate mode: it is run over a calibration text, every matrix is \
         quantized at the rate it deserves, along a trellis and with the errors of weights making up for each other, the integers are \
         entropy-coded, and the file is fitted to the budget, tokenizer and all. Without a calibration text the model samples its own; \
-        a text like that of the users is better. When nothing fits, nothing is written, and the message says what is possible.
+        a text like that of the users is better. With --train the layers that are not quantized yet learn, between one and the next, to make up \
+        for those that are; with --heal the steps of the finished model are trained. Both take minutes, and cost no bytes. When nothing fits, nothing is written, and the message says what is possible.
 
         With --method grid, or --scheme, matrices lie on grids of int8 or int4: faster, larger, and what GGUF can hold. The first of \
         these that fits is taken: int8; int4 with an int8 embedding; int4 throughout.
@@ -22,6 +23,7 @@ extension LMTool {
           lmtool compress SmolLM2-135M-Instruct -o smollm2.lmz --kl 0.1 --calibration smollm2.cal
           lmtool compress SmolLM2-135M-Instruct -o smollm2.lmz --budget 40MB --work-dir work   # Ctrl-C, and again: it goes on
           lmtool compress SmolLM2-135M-Instruct -o smollm2.lmz --budget 60MB --report smollm2.html
+          lmtool compress SmolLM2-135M-Instruct -o smollm2.lmz --budget 40MB --text encyclopaedia.txt --train 45 --heal 15
           lmtool compress model.gguf -o model.lmz --budget 100MB --method grid
         """)
 
@@ -46,6 +48,7 @@ extension LMTool {
         "Keep what is done in this folder, to go on after an interruption; it is removed at the end. For rate mode.",
         valueName: "folder"), completion: .directory)
     var workDir: String?
+    @OptionGroup(title: "Training (for rate mode)") var training: RateTrainingArguments
     @OptionGroup(title: "Calibration (for rate mode)") var calibration: CalibrationArguments
     @OptionGroup var recipe: RecipeOptions
     @OptionGroup var reportFile: ReportFileArguments
@@ -56,9 +59,10 @@ extension LMTool {
     func validate() throws {
       if isRate, recipe.isGiven { throw ValidationError("--scheme and its companions go with --method grid") }
       let isRateOnly =
-        goal.bits != nil || goal.kl != nil || workDir != nil || vocab != nil || calibration.isGiven || reportFile.file != nil
+        goal.bits != nil || goal.kl != nil || workDir != nil || vocab != nil || calibration.isGiven || training.isGiven
+        || reportFile.file != nil
       if !isRate, isRateOnly {
-        throw ValidationError("--bits, --kl, --vocab, --work-dir, --report and a calibration go with --method rate")
+        throw ValidationError("--bits, --kl, --vocab, --work-dir, --report, training and a calibration go with --method rate")
       }
       if isRate, goal.goal == nil { throw ValidationError("rate mode needs --budget, --bits or --kl") }
     }
@@ -77,7 +81,7 @@ extension LMTool {
       if let file = reportFile.file { try OutputPath.check(file.path, against: source) }
       let (result, verification) = try console.withProgress { (progress) throws(LMToolError) in
         let compression = RateCompressing(
-          source, to: output, vocabulary: vocab ?? .automatic, workFolder: workDir, progress: progress)
+          source, to: output, options: training.options, vocabulary: vocab ?? .automatic, workFolder: workDir, progress: progress)
         let result = try compression.run(goal, calibration: calibration.options) { console.warn($0) }
         return (result, try Verifying.run(output, budget: result.budget, progress: progress))
       }

@@ -15,6 +15,11 @@ extension RateReport {
       table.add("fewest bits", Table.Cell("\(low.bits.fixed(2))  \(low.name)"))
       table.add("most bits", Table.Cell("\(high.bits.fixed(2))  \(high.name)"))
     }
+    if let training {
+      table.add("trained", Table.Cell("\(training.reduce(0) { $0 + $1.steps }) steps behind \(training.count) layers"))
+    }
+    if let before = qualityBeforeTraining { table.add("KL before training", Table.Cell(before.divergence.fixed(4))) }
+    if let before = qualityBeforeHealing { table.add("KL before healing", Table.Cell(before.divergence.fixed(4))) }
     for quality in quality {
       table.add("KL, \(quality.text)", Table.Cell(quality.divergence.fixed(4)))
       table.add("  99th percentile", Table.Cell(quality.divergence99.fixed(3)))

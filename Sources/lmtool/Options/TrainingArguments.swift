@@ -57,7 +57,7 @@ struct TrainingArguments: ParsableArguments {
     } else {
       options.plan = heals ? .factors : .everything
     }
-    options.optimizer.rate = rate ?? (loraRank != nil ? 1e-3 : heals ? 2e-3 : 2e-4)
+    options.optimizer.rate = rate ?? (loraRank != nil ? 1e-3 : heals ? DistillingOptions.healingRate : 2e-4)
     options.batch = batch
     options.together = together ?? options.together
     options.recomputes = recompute

@@ -43,11 +43,18 @@ package struct CompressionPage {
     guard !report.quality.isEmpty else { return "" }
     return """
       <section><h2>Quality, before and after</h2>
-      \(QualityTable.html(report.quality.map { (label: ModelName.short($0.text), quality: $0) }))\
+      \(QualityTable.html(stages))\
       <p class="soft">KL is that of the original's next token to the artifact's, in nats: 0 where both expect the same. The 99th \
       percentile is what only one token in a hundred exceeds.</p></section>
 
       """
+  }
+
+  /// What the training did, and the end.
+  private var stages: [(label: String, quality: RateReport.Quality)] {
+    let before = [("before training", report.qualityBeforeTraining), ("before healing", report.qualityBeforeHealing)]
+    return before.compactMap { label, quality in quality.map { (label, $0) } }
+      + report.quality.map { (ModelName.short($0.text), $0) }
   }
 
   private var size: HTML {
