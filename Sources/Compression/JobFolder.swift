@@ -11,8 +11,8 @@ struct JobFolder {
   /// The folder.
   let path: String
 
-  /// Opens or makes the folder at `path`, which may be there and empty, for a job that writes `output`. What a job that was killed left half written, there and beside
-  /// the output, is removed.
+  /// Opens or makes the folder at `path`, which may be there and empty, for a job that writes `output`. What a job that was killed left
+  /// half written, there and beside the output, is removed.
   ///
   /// - Throws: `usage` when the folder belongs to another job, or is none of lmtool's; `cannotCreate`.
   init(path: String, job: String, output: String) throws(LMToolError) {
@@ -32,14 +32,17 @@ struct JobFolder {
           .usage, "this work folder belongs to another model, goal or set of options; remove it, or name another with --work-dir",
           file: path)
       }
-      for name in names where name.hasSuffix(".tmp") { removeTree(path + "/" + name) }
+      clear()
       removeTree(output + ".tmp")
     } else {
+      clear()
       let file = try OutputFile(path: note)
       try file.write(Array(job.utf8))
       try file.commit()
     }
   }
+
+  private func clear() { for name in names where name.hasSuffix(".tmp") { removeTree(path + "/" + name) } }
 
   /// The names of what is in it.
   var names: [String] {

@@ -70,8 +70,9 @@ struct MetaTests {
       ]
       if folder.names.contains("consolidated.safetensors") { return folder.path }
       let writer = try SafetensorsWriter(path: path, entries: entries)
-      let content: [UInt8] = [0x3C, 0xBC, 0, 0x38, 0, 0x3F, 0, 0]
-      try content.withUnsafeBytes { try writer.write(raw: $0) }
+      for content in [[0x3C, 0xBC, 0, 0x38], [0, 0x3F], [0, 0]] as [[UInt8]] {
+        try content.withUnsafeBytes { try writer.write(raw: $0) }
+      }
       try writer.finish()
       return folder.path
     }

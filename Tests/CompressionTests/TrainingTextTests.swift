@@ -82,6 +82,16 @@ struct TrainingTextTests {
     #expect(abs(all.looks[0].likelihood - some.looks[0].likelihood) > 0.01)
   }
 
+  @Test func tokensThatTheModelDoesNotHaveAreRefused() throws {
+    for token in [Int32(512), -1] {
+      let text = TrainingText(windows: TokenWindows(Array(repeating: 3, count: 63) + [token], length: 16), counted: nil)
+      let error = expectFailure(.badInput) {
+        _ = try Distilling(student: try source(), teacher: nil, text: text, DistillingOptions(), output: "out")
+      }
+      #expect(error?.message.contains("the token \(token)") == true)
+    }
+  }
+
   @Test func memoryIsRefusedByThePlan() throws {
     var options = DistillingOptions()
     options.plan = .everything

@@ -24,7 +24,7 @@ import Tokenizers
 
   @Test(
     arguments: [
-      (#"{"type":"NFKC"}"#, nil), (#"{"type":"Lowercase"}"#, nil),
+      (#"{"type":"BertNormalizer"}"#, nil), (#"{"type":"Prepend","prepend":"a"}"#, nil),
       (nil, #"{"type":"Whitespace"}"#), (nil, #"{"type":"BertPreTokenizer"}"#),
       (nil, #"{"type":"Sequence","pretokenizers":[{"type":"ByteLevel"},{"type":"Digits"}]}"#),
     ] as [(String?, String?)])

@@ -24,7 +24,7 @@ public struct CalibrationOptions: Sendable, Equatable {
   /// Tokens of text or chats, where nobody says otherwise.
   public static let usualTokens = 65_536
   /// Tokens of the model's own samples, which take longer to make than to use.
-  public static let usualSamples = 24_576
+  public static let usualSamples = 49_152
   /// Tokens of a window, where nobody says otherwise.
   public static let usualWindow = 512
   /// The fewest tokens of a window: fewer are no text.

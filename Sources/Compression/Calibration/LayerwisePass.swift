@@ -48,6 +48,7 @@ package protocol LayerwiseVisitor: AnyObject {
 }
 
 extension LayerwiseVisitor {
+  /// The model stays the same.
   package func begin(layer: Int) throws(LMToolError) -> ModelSource? { nil }
 }
 

@@ -22,7 +22,7 @@ public enum Sampling {
   ///   - window: tokens that are sampled in one go; nil for 512, or the model's context.
   ///   - questions: a file of questions to ask, one to the line, instead of the usual ones.
   /// - Throws: `usage` for counts that make no sense, and for questions to a model without a chat format; `missingInput`; `badInput` for a
-  ///   file without questions; `cannotCreate` when the output is there already.
+  ///   file without questions; `cannotCreate` where there is no folder for the output.
   public static func run(
     _ source: ModelSource, tokens: Int, window: Int? = nil, seed: UInt64, questions: String? = nil, to path: String,
     progress: ProgressConsumer? = nil

@@ -2,7 +2,6 @@ import Inference
 import Kernels
 import Models
 import Tensors
-import Tokenizers
 import Training
 
 /// Trains a model towards a teacher, and keeps the best of what came out.
@@ -81,6 +80,7 @@ public final class Distilling {
     output: String, workFolder: String? = nil, progress: ProgressConsumer? = nil
   ) throws(LMToolError) {
     if let teacher { try Self.checkTokenizers(teacher, source) }
+    try Self.checkTokens(of: text, source)
     memory = TrainingMemory(student: source, teacher: teacher, window: text.window, options)
     try memory.check(available: availableMemory(), options)
     self.options = options
@@ -108,32 +108,6 @@ public final class Distilling {
     if master == nil { loss.divergence = 0 }
     step = TrainingStep(student, teacher: master, options: loss)
     optimizer = AdamW(student.parameters, options.optimizer)
-  }
-
-  /// Whether a model is quantized, so that its integers stay as they are.
-  public static func canHeal(_ student: ModelSource) -> Bool {
-    student.format.hasPrefix("lmz") || Quantizing.isQuantized(student)
-  }
-
-  /// Refuses a teacher whose tokens are not the student's.
-  ///
-  /// - Throws: `usage`.
-  public static func checkTokenizers(_ teacher: ModelSource, _ student: ModelSource) throws(LMToolError) {
-    var difference: String?
-    if teacher.spec.vocabularySize != student.spec.vocabularySize {
-      difference = "the teacher has \(teacher.spec.vocabularySize) tokens and the student \(student.spec.vocabularySize)"
-    } else if let one = teacher.tokenizer?.vocabulary, let other = student.tokenizer?.vocabulary,
-      let id = (0..<min(one.count, other.count)).first(where: { one.text(of: $0) != other.text(of: $0) })
-    {
-      difference =
-        "token \(id) is \"\(one.text(of: id).printable)\" for the teacher and \"\(other.text(of: id).printable)\" for the student"
-    }
-    guard let difference else { return }
-    throw LMToolError(
-      .usage,
-      "\(difference); a student learns what a teacher of the same vocabulary says of every token. One of another can learn from texts: "
-        + "lmtool sample TEACHER --tokens 200000 -o samples.jsonl, and lmtool distill STUDENT --chats samples.jsonl without teacher",
-      file: student.path)
   }
 
   /// What a work folder is for.

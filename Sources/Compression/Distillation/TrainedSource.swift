@@ -16,12 +16,12 @@ extension ModelSource {
       switch tensor.training {
       case .frozen: break
       case .dense, .lowRank:
-        result.tensors[spec.name] = HeldTensor(name: spec.name, shape: spec.shape, floats: tensor.values.array)
+        result.tensors[spec.name] = HeldTensor(name: spec.name, shape: spec.shape, floats: tensor.values)
       case .groups(let groups):
         if let grid = tensors[spec.name] as? any GridTensorReader { result.tensors[spec.name] = try Self.healed(grid, groups) }
       case .factors(let factors):
         guard let rate = tensors[spec.name] as? any EncodedRateTensorReader else {
-          result.tensors[spec.name] = HeldTensor(name: spec.name, shape: spec.shape, floats: tensor.values.array)
+          result.tensors[spec.name] = HeldTensor(name: spec.name, shape: spec.shape, floats: tensor.values)
           continue
         }
         result.tensors[spec.name] = try Self.healed(rate, factors)

@@ -26,8 +26,8 @@ struct RateHealing {
     progress: ProgressConsumer?
   ) throws(LMToolError) {
     let distilling = try Distilling(
-      student: model, teacher: teacher, text: CalibrationText(windows, name: "calibration"), options, output: "",
-      workFolder: folder.map { $0.path + "/healing" }, progress: progress)
+      student: model, teacher: teacher, text: CalibrationText(windows, name: "calibration"), options,
+      output: folder.map { $0.path + "/healed" } ?? "", workFolder: folder.map { $0.path + "/healing" }, progress: progress)
     try distilling.run(progress: progress)
     student = distilling.student
   }

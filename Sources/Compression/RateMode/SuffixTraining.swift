@@ -147,7 +147,7 @@ final class SuffixTraining {
   var stages: [SuffixTrainingStage] { state.stages }
 
   private func held(_ tensor: TensorSpec) -> HeldTensor {
-    HeldTensor(name: tensor.name, shape: tensor.shape, floats: student.tensor(tensor)?.values.array ?? [])
+    HeldTensor(name: tensor.name, shape: tensor.shape, floats: Floats(student.tensor(tensor)?.values.array ?? []))
   }
 
   // MARK: Steps
