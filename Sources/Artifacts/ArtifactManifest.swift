@@ -29,6 +29,8 @@ public struct ArtifactManifest: Codable, Sendable, Equatable {
   public var provenance: Provenance
   /// What the model said when it was exported.
   public var transcript: Transcript?
+  /// Who signed the file.
+  public var signatures: [Signature]?
 
   /// Where a run of elements lies in the file.
   public struct Stream: Codable, Sendable, Equatable {
@@ -116,7 +118,7 @@ public struct ArtifactManifest: Codable, Sendable, Equatable {
   }
 
   private enum CodingKeys: String, CodingKey {
-    case format, lmtool, config, generation, tokenizer, rate, certificate, tensors, blobs, provenance, transcript
+    case format, lmtool, config, generation, tokenizer, rate, certificate, tensors, blobs, provenance, transcript, signatures
     case chatTemplate = "chat_template"
     case payloadHash = "payload_sha256"
   }

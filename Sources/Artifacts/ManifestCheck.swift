@@ -20,7 +20,7 @@ struct ManifestCheck {
     self.fileSize = fileSize
   }
 
-  /// - Throws: `badInput` by the rule that is broken, LMZ-8 to LMZ-18.
+  /// - Throws: `badInput` by the rule that is broken, LMZ-8 to LMZ-20.
   mutating func run() throws(LMToolError) {
     guard manifest.format == 1 else {
       throw LMToolError(
@@ -29,6 +29,7 @@ struct ManifestCheck {
     try checkNames(manifest.tensors.map(\.name), of: "tensor", rule: "LMZ-11")
     try checkNames(manifest.blobs.map(\.name), of: "blob", rule: "LMZ-15")
     try checkHash(manifest.payloadHash, at: .key("payload_sha256"), rule: "LMZ-17")
+    try checkSignatures()
     for tensor in manifest.tensors { try check(tensor) }
     for blob in manifest.blobs { try check(blob) }
     guard position == payload.upperBound else {
@@ -60,6 +61,17 @@ struct ManifestCheck {
       guard seen.insert(name).inserted else {
         throw LMToolError(.badInput, "two entries have the \(kind) name \(name.printable)", rule: rule)
       }
+    }
+  }
+
+  private func checkSignatures() throws(LMToolError) {
+    let all = manifest.signatures ?? []
+    let isForm = all.allSatisfy { [UInt8](hex: $0.key)?.count == 32 && [UInt8](hex: $0.signature)?.count == 64 }
+    guard isForm, all.count <= ArtifactManifest.mostSignatures else {
+      throw LMToolError(
+        .badInput,
+        "there are more than \(ArtifactManifest.mostSignatures) signatures, or one is not 64 and 128 hexadecimal digits",
+        at: .key("signatures"), rule: "LMZ-20")
     }
   }
 
