@@ -123,6 +123,8 @@ public struct Certificate: Sendable, Equatable {
     public var bitsPerByte: Double
     /// The fewest bits for each byte of a probe under the original.
     public var bestBefore: Double
+    /// The same under the model in the file.
+    public var best: Double
     /// The mean of KL(original ‖ file) over positions, in nats.
     public var divergence: Double
     /// The 99th percentile of the same.
@@ -136,7 +138,7 @@ public struct Certificate: Sendable, Equatable {
     public var ratio: Double { bitsPerByte / bitsPerByteBefore }
 
     private enum CodingKeys: String, CodingKey {
-      case divergence, overlap
+      case divergence, overlap, best
       case bitsPerByteBefore = "bits_per_byte_before"
       case bitsPerByte = "bits_per_byte"
       case bestBefore = "best_before"

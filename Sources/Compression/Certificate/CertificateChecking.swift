@@ -1,6 +1,8 @@
 import Artifacts
+import Inference
 import Models
 import Tensors
+import Tokenizers
 
 /// Holds what a record says against the model in the file, and against the original.
 struct CertificateChecking {
@@ -26,17 +28,28 @@ struct CertificateChecking {
     certificate = try Certificate(encoded: try artifact.blob(name))
   }
 
-  /// What the record says that the model in the file does not do.
-  func contradictions(_ source: ModelSource, _ certificate: Certificate) throws(LMToolError) -> [String] {
-    let measured = try CertificateMeasuring(source, certificate), head = certificate.head
-    var found = Self.differences(head.figures, measured.figures)
-    var speech = measured.speech
+  /// A record that is in no file.
+  init(certificate: Certificate) {
+    self.certificate = certificate
+    bytes = 0
+  }
+
+  /// What the model in the file does, and what the record says that it does not do.
+  func measure(
+    _ source: ModelSource, _ model: LoadedModel, _ certificate: Certificate
+  ) throws(LMToolError) -> (details: QualityDetails, contradictions: [String]) {
+    let head = certificate.head
+    try CertificateMeasuring.check(head, of: source, model.tokenizer)
+    let measured = try CertificateMeasuring(model.scoring, certificate)
+    let said = Continuations(model.transformer, prompts: head.prompts.map(\.ids), ends: source.endTokens, head.sampling)
+    var speech = Certificate.Speech(said)
     speech.natsPerByte = head.speech.natsPerByte
-    found += Self.differences(head.speech, speech)
-    let (greedy, samples) = (measured.continuations.greedy, measured.continuations.samples)
-    let others = head.prompts.indices.count { head.prompts[$0].greedy != greedy[$0] || head.prompts[$0].samples != samples[$0] }
+    var found = Self.differences(head.figures, measured.figures) + Self.differences(head.speech, speech)
+    let others = head.prompts.indices.count {
+      head.prompts[$0].greedy != said.greedy[$0] || head.prompts[$0].samples != said.samples[$0]
+    }
     if others > 0 { found.append("it goes on otherwise after \(others) of \(head.prompts.count) prompts") }
-    return found
+    return (QualityDetails(certificate, model.tokenizer, measured.divergences, said), found)
   }
 
   /// What the record says that the original at hand contradicts.
@@ -48,6 +61,9 @@ struct CertificateChecking {
     var found = Self.differences(head.figures, other.figures) + Self.differences(head.speech, other.speech)
     found += Self.differences(head.originalSpeech, other.originalSpeech).map { "of the original, " + $0 }
     if head.original != other.original { found.append("it was made beside other weights than these") }
+    if head.prompts.map(\.ids) != other.prompts.map(\.ids) { found.append("prompts are asked otherwise") }
+    let answers = zip(head.prompts, other.prompts).count { $0.original != $1.original }
+    if answers > 0 { found.append("the original answers \(answers) of \(head.prompts.count) prompts otherwise") }
     let others = zip(certificate.references, again.references).reduce(0) { sum, pair in
       sum + zip(pair.0, pair.1).count { $0 != $1 }
     }
@@ -59,9 +75,11 @@ struct CertificateChecking {
   private static func differences(_ stored: Certificate.Figures, _ found: Certificate.Figures) -> [String] {
     differences([
       ("bits per byte of the original", stored.bitsPerByteBefore, found.bitsPerByteBefore),
-      ("bits per byte", stored.bitsPerByte, found.bitsPerByte), ("best bits per byte", stored.bestBefore, found.bestBefore),
-      ("mean KL", stored.divergence, found.divergence), ("KL of 99 %", stored.divergence99, found.divergence99),
-      ("top-1 agreement", stored.topAgreement, found.topAgreement), ("overlap", stored.overlap, found.overlap),
+      ("bits per byte", stored.bitsPerByte, found.bitsPerByte),
+      ("bits per byte of the original's best text", stored.bestBefore, found.bestBefore),
+      ("bits per byte of the best text", stored.best, found.best), ("mean KL", stored.divergence, found.divergence),
+      ("KL of 99 %", stored.divergence99, found.divergence99), ("top-1 agreement", stored.topAgreement, found.topAgreement),
+      ("overlap", stored.overlap, found.overlap),
     ])
   }
 
@@ -78,7 +96,24 @@ struct CertificateChecking {
     figures.compactMap { figure in
       let distance = abs(figure.stored - figure.found)
       guard !(distance <= max(tolerance.least, tolerance.share * abs(figure.stored))) else { return nil }
-      return "\(figure.name) is \(hundredths(figure.found)), not \(hundredths(figure.stored))"
+      return "\(figure.name) is \(decimals(figure.found, 4)), not \(decimals(figure.stored, 4))"
     }
+  }
+}
+
+/// A model that is ready to be read and asked.
+struct LoadedModel {
+  /// Its tokenizer.
+  let tokenizer: Tokenizer
+  /// Its weights.
+  let transformer: Transformer
+  /// What it expects of texts.
+  let scoring: TextScoring
+
+  /// Loads the weights of `source`.
+  init(_ source: ModelSource, _ transformer: Transformer) throws(LMToolError) {
+    tokenizer = try source.makeTokenizer()
+    self.transformer = transformer
+    scoring = TextScoring(transformer, tokenizer)
   }
 }

@@ -62,6 +62,10 @@ extension Certificate {
 extension Certificate.Head {
   /// Tokens of all probes, of a prompt, and of a continuation, at most (CERT-4, CERT-5).
   static let mostTokens = 8192, mostPrompt = 1024, longest = 256
+  /// The share of runs of four tokens that a probe may repeat: anything can be expected of a text that says one thing over and over (CERT-4).
+  static let mostRepetition = 0.5
+  /// Places of all texts that are written side by side, which take memory for keys and values (CERT-5).
+  static let mostPlaces = 32_768
 
   /// Checks numbers before anything is done by them.
   func check() throws(LMToolError) {
@@ -78,6 +82,7 @@ extension Certificate.Head {
       tokens += probe.ids.count
       try require(tokens <= Self.mostTokens, "the probes have more than \(Self.mostTokens) tokens", 4)
       try require((0..<probe.ids.count).contains(probe.start), "a probe starts beyond its end", 4)
+      try require(Repetition.share(of: [probe.ids]) <= Self.mostRepetition, "a probe repeats itself", 4)
       let room = probe.ids.count
       try require(probe.gaps.allSatisfy { (1...room).contains($0) } && probe.gaps.count <= room, "a gap is no distance", 4)
       try require(probe.gaps.reduce(0, +) <= room && probe.gaps.first ?? room > probe.start, "a position is beyond its probe", 4)
@@ -95,11 +100,13 @@ extension Certificate.Head {
       try require(prompt.samples.count == sampling.samples, "a prompt has \(prompt.samples.count) samples", 5)
       try require(said.allSatisfy { $0.count <= sampling.length && hold($0) }, "a continuation is none", 5)
     }
+    let texts = prompts.count * (sampling.samples + 1), longest = prompts.map(\.ids.count).max() ?? 0
+    try require(texts * (longest + sampling.length) <= Self.mostPlaces, "prompts and continuations are too long together", 5)
     let numbers: [Double] =
       [originalSpeech, speech].flatMap { [$0.repetition, $0.greedyRepetition, $0.distinct, $0.natsPerByte] }
       + [
-        figures.bitsPerByteBefore, figures.bitsPerByte, figures.bestBefore, figures.divergence, figures.divergence99,
-        figures.topAgreement, figures.overlap,
+        figures.bitsPerByteBefore, figures.bitsPerByte, figures.bestBefore, figures.best, figures.divergence,
+        figures.divergence99, figures.topAgreement, figures.overlap,
       ]
     try require(numbers.allSatisfy { $0.isFinite && $0 >= 0 } && figures.bitsPerByteBefore > 0, "a figure is no number", 7)
   }

@@ -4,32 +4,12 @@ import Models
 import Tensors
 import Tokenizers
 
-/// What a model makes of the texts and the prompts of a record.
+/// What the model in a file makes of the texts of a record, and how it goes on after its prompts.
 struct CertificateMeasuring {
   /// How near it is to the original (CERT-9).
-  private(set) var figures: Certificate.Figures
-  /// How it goes on after the prompts.
-  private(set) var continuations: Continuations
-  /// What that is like; the likelihood under the original is left at 0.
-  private(set) var speech: Certificate.Speech
-
-  /// Measures `source`, the model in a file, by `certificate`, of which what was measured before is not used.
-  ///
-  /// - Throws: `badInput` when texts do not become the tokens of the record (CERT-8).
-  init(_ source: ModelSource, _ certificate: Certificate) throws(LMToolError) {
-    let head = certificate.head, tokenizer = try source.makeTokenizer()
-    guard source.spec.vocabularySize == head.vocabulary else {
-      throw Certificate.broken("it is of \(head.vocabulary) tokens, the model has \(source.spec.vocabularySize)", 8)
-    }
-    for probe in head.probes where tokenizer.encode(probe.text, addSpecial: false) != probe.ids {
-      throw Certificate.broken(
-        "the tokenizer of the file does not make of the text \(probe.name.printable) the tokens that the record has", 8)
-    }
-    let model = try Transformer(source), scoring = TextScoring(model, tokenizer)
-    figures = try Self.figures(scoring, certificate)
-    continuations = Continuations(model, prompts: head.prompts.map(\.ids), ends: source.endTokens, head.sampling)
-    speech = Certificate.Speech(continuations)
-  }
+  let figures: Certificate.Figures
+  /// KL at each reference of each probe, in nats.
+  let divergences: [[Double]]
 
   /// What one token contributes.
   fileprivate struct Place {
@@ -39,23 +19,44 @@ struct CertificateMeasuring {
     var agrees = false
   }
 
-  private static func figures(_ scoring: TextScoring, _ certificate: Certificate) throws(LMToolError) -> Certificate.Figures {
-    var nats = 0.0, compared: [Place] = []
+  /// Refuses a record that is not of the model in the file (CERT-8).
+  ///
+  /// - Throws: `badInput` when texts do not become the tokens of the record.
+  static func check(_ head: Certificate.Head, of source: ModelSource, _ tokenizer: Tokenizer) throws(LMToolError) {
+    guard source.spec.vocabularySize == head.vocabulary else {
+      throw Certificate.broken("it is of \(head.vocabulary) tokens, the model has \(source.spec.vocabularySize)", 8)
+    }
+    for probe in head.probes where tokenizer.encode(probe.text, addSpecial: false) != probe.ids {
+      throw Certificate.broken(
+        "the tokenizer of the file does not make of the text \(probe.name.printable) the tokens that the record has", 8)
+    }
+  }
+
+  /// Measures the model that `scoring` runs by the probes of a record, of which what was measured before is not used.
+  init(_ scoring: TextScoring, _ certificate: Certificate) throws(LMToolError) {
+    var compared: [[Place]] = [], nats: [Double] = []
     for (probe, references) in zip(certificate.head.probes, certificate.references) {
       guard scoring.scoresFirst || probe.start > 0 else {
         throw Certificate.broken("a probe begins where nothing is expected", 8)
       }
-      let (all, positions) = (try places(scoring, probe, references), probe.positions)
-      nats += all.reduce(0) { $0 + $1.nats }
-      compared += positions.map { all[$0] }
+      let all = try Self.places(scoring, probe, references)
+      nats.append(all.reduce(0) { $0 + $1.nats })
+      compared.append(probe.positions.map { all[$0] })
     }
-    let probes = certificate.head.probes, bytes = Double(probes.reduce(0) { $0 + $1.bytes }) * ln2
-    let count = Double(max(1, compared.count)), divergences = compared.map(\.divergence).sorted()
+    figures = Self.figures(certificate.head.probes, nats, compared.flatMap { $0 })
+    divergences = compared.map { $0.map(\.divergence) }
+  }
+
+  private static func figures(_ probes: [Certificate.Probe], _ nats: [Double], _ compared: [Place]) -> Certificate.Figures {
+    func bits(_ nats: Double, _ bytes: Int) -> Double { nats / ln2 / Double(max(1, bytes)) }
+    let bytes = probes.reduce(0) { $0 + $1.bytes }, count = Double(max(1, compared.count))
+    let divergences = compared.map(\.divergence).sorted()
     return Certificate.Figures(
-      bitsPerByteBefore: probes.reduce(0) { $0 + $1.nats } / bytes, bitsPerByte: nats / bytes,
-      bestBefore: probes.map { $0.nats / ln2 / Double($0.bytes) }.min() ?? 0,
+      bitsPerByteBefore: bits(probes.reduce(0) { $0 + $1.nats }, bytes), bitsPerByte: bits(nats.reduce(0, +), bytes),
+      bestBefore: probes.map { bits($0.nats, $0.bytes) }.min() ?? 0,
+      best: zip(probes, nats).map { bits($1, $0.bytes) }.min() ?? 0,
       divergence: divergences.reduce(0, +) / count,
-      divergence99: divergences.isEmpty ? 0 : divergences[min(divergences.count - 1, divergences.count * 99 / 100)],
+      divergence99: divergences.isEmpty ? 0 : divergences[divergences.count * 99 / 100],
       topAgreement: Double(compared.count { $0.agrees }) / count, overlap: compared.reduce(0) { $0 + $1.overlap } / count)
   }
 

@@ -1,3 +1,6 @@
+import Models
+import Tokenizers
+
 /// A text that models are compared on.
 public struct CertificateProbe: Sendable, Equatable {
   /// What kind of text it is.
@@ -29,6 +32,11 @@ public struct CertificateProbe: Sendable, Equatable {
     "What is gravity?", "What is the capital of France?", "Write a short story about a lost dog.",
     "Explain how rainbows form.",
   ]
+
+  /// What the model in a file goes on with.
+  static func prompts(for file: ModelSource, _ tokenizer: Tokenizer) -> [String] {
+    ChatFormat(file, tokenizer).isPlain ? openings : questions
+  }
 
   private static let story = """
     One day, a little girl named Anna went to the park with her mother. She saw a big red kite in the sky. "I want to fly a kite too," \

@@ -1,4 +1,5 @@
 import Models
+import OrderedCollections
 import Tensors
 
 /// What the certificate of a file is made from.
@@ -16,6 +17,14 @@ public struct CertificateRequest: Sendable {
     self.original = original
     self.probes = CertificateProbe.bundled + probes
   }
+
+  /// Whether a model has lost something already, so that a record beside itself would say nothing.
+  public static func needsOriginal(_ source: ModelSource) -> Bool {
+    source.tensors.values.contains { if case .quantized = $0.storage { true } else { false } }
+  }
+
+  /// Bytes that a file of `bytes` keeps for its record, entry and all.
+  func reserve(fileBytes bytes: Int) -> Int { CertificateMaking.allowance(fileBytes: bytes) + 200 }
 
   /// The record of `model`, as a file of about `bytes` will hold it; nil when it has no tokenizer and so nothing to say.
   func record(of model: ModelSource, fileBytes bytes: Int) throws(LMToolError) -> [UInt8]? {

@@ -35,7 +35,11 @@ struct ProbeReading {
     let text = cut(probe.text, tokens: tokens), ids = tokenizer.encode(text, addSpecial: false)
     let pieces = induced.map { induced in ids.map { Array(induced.splits[$0]) } } ?? ids.map { [$0] }
     let whole = pieces.flatMap { $0 }, first = scoring.scoresFirst ? 0 : 1
-    guard ids.count > 8, other.encode(text, addSpecial: false) == whole else { return nil }
+    guard ids.count > 8, other.encode(text, addSpecial: false) == whole, whole.allSatisfy({ $0 < vocabulary }) else { return nil }
+    guard Repetition.share(of: [whole]) <= Certificate.Head.mostRepetition else {
+      throw LMToolError(
+        .usage, "the text \(probe.name.printable) says one thing over and over, of which nothing can be told; give another")
+    }
     var starts: [Int] = [], place = 0
     for piece in pieces {
       starts.append(place)
@@ -91,9 +95,11 @@ struct ProbeReading {
 }
 
 extension Certificate {
-  /// Drops references, evenly, until the record has at most `allowance` bytes; continuations have no part in it yet.
+  /// Drops references, evenly, until the record has at most `allowance` bytes; figures have no part in it yet.
+  ///
+  /// - Throws: `usage` when texts and prompts alone have more.
   mutating func shrink(to allowance: Int) throws(LMToolError) {
-    let room = allowance - head.bytesToCome
+    let room = allowance - Self.bytesOfFigures
     let (all, probes) = (references, head.probes)
     var kept = all.map(\.count).max() ?? 0
     while kept > 1, try packedBytes() > room {
@@ -104,6 +110,13 @@ extension Certificate {
         references[index] = chosen.map { all[index][$0] }
         head.probes[index].gaps = Self.gaps(chosen.map { positions[$0] })
       }
+    }
+    let packed = try packedBytes()
+    guard packed <= room else {
+      throw LMToolError(
+        .usage,
+        "the texts of the certificate take \(packed) bytes, and a file of this size has room for \(allowance); give fewer --probe"
+      )
     }
   }
 
@@ -125,10 +138,8 @@ extension Certificate {
   /// Bytes of the record in the file.
   public func packedBytes() throws(LMToolError) -> Int { try ArtifactWriter.packedBytes(blob: try encoded()) }
 
-  private static func gaps(_ positions: [Int]) -> [Int] { zip(positions, [-1] + positions).map { $0 - $1 } }
-}
+  /// Eight numbers of at most 24 characters.
+  private static let bytesOfFigures = 192
 
-extension Certificate.Head {
-  /// What prompts and continuations are expected to take, packed.
-  fileprivate var bytesToCome: Int { 700 + CertificateProbe.openings.count * (sampling.samples + 2) * sampling.length * 9 / 4 }
+  private static func gaps(_ positions: [Int]) -> [Int] { zip(positions, [-1] + positions).map { $0 - $1 } }
 }

@@ -36,7 +36,8 @@ struct TextScoring {
   /// Calls `body`, on several threads, for every token from `start` on.
   ///
   /// - Parameter isWhole: whether the tokens begin with all that should stand before them, so that no BOS is added.
-  /// - Throws: `usage` when a token is not in the vocabulary, or there are more than the model has positions for.
+  /// - Throws: `usage` when a token is not in the vocabulary, or there are more than the model has positions for; `badInput` when
+  ///   logits are not finite.
   func forEachToken(
     _ tokens: [Int32], from start: Int, isWhole: Bool = false, _ body: (Expectation) -> Void
   ) throws(LMToolError) {
@@ -45,17 +46,18 @@ struct TextScoring {
     for first in stride(from: 0, to: input.count, by: Self.chunk) {
       let part = input[first..<min(first + Self.chunk, input.count)]
       let logits = try session.forward(part, logits: .all)
-      logits.withUnsafeBufferPointer { all in
+      try logits.withUnsafeBufferPointer { (all) throws(LMToolError) in
         guard let base = all.baseAddress else { return }
         nonisolated(unsafe) let (rows, body) = (base, body)
-        ThreadPool.shared.forEach(part.count) { row in
+        try ThreadPool.shared.forEach(part.count) { (row) throws(LMToolError) in
           let index = first + row + 1 - front.count
           guard index >= start, index < tokens.count else { return }
-          let logits = rows + row * vocabulary
-          body(
-            Expectation(
-              index: index, logits: logits, logSum: logSumExp(logits, count: vocabulary),
-              highest: logits[argmax(logits, count: vocabulary)]))
+          let logits = rows + row * vocabulary, logSum = logSumExp(logits, count: vocabulary)
+          let highest = logits[argmax(logits, count: vocabulary)]
+          guard logSum.isFinite, highest.isFinite else {
+            throw LMToolError(.badInput, "what the model expects at token \(index) is no number; its weights are broken")
+          }
+          body(Expectation(index: index, logits: logits, logSum: logSum, highest: highest))
         }
       }
     }

@@ -26,25 +26,26 @@ public enum FidelityGrade: String, Codable, Sendable, CaseIterable, Comparable {
 /// Whether a model still makes sense (CERT-11).
 public struct Coherence: Codable, Sendable, Equatable {
   /// What speaks against it; nothing where the model is coherent.
-  public var reasons: [String]
+  public var reasons: [String] = []
 
   /// Whether the model makes sense.
   public var holds: Bool { reasons.isEmpty }
 
-  /// Bits for each byte of some probe that a trained model stays below.
-  static let mostBits = 1.1
+  /// Bits for each byte of some text that a trained model stays below, and a model that was made from one.
+  static let mostBits = 1.1, mostBitsLeft = 1.5
   /// The share of runs of four tokens that no text which means something repeats.
   static let mostRepetition = 0.5
 
   /// Judges by the figures of a record.
   init(_ head: Certificate.Head) {
     let (before, after, figures) = (head.originalSpeech, head.speech, head.figures)
-    reasons = []
-    func demand(_ holds: Bool, _ reason: String) { if !holds { reasons.append(reason) } }
     demand(
       figures.bestBefore <= Self.mostBits,
-      "the original itself needs \(hundredths(figures.bestBefore)) bits for each byte of the text that it knows best: it is not trained "
-        + "enough, its tokenizer is not its own, or none of the texts is in its language")
+      "the original itself needs \(decimals(figures.bestBefore, 2)) bits for each byte of the text that it knows best: "
+        + Self.untrained)
+    demand(
+      figures.best <= Self.mostBitsLeft, "it needs \(decimals(figures.best, 2)) bits for each byte of the text that it knows best"
+    )
     demand(before.repetition <= Self.mostRepetition, "the original itself repeats \(percent(before.repetition)) of what it says")
     demand(
       after.repetition <= min(1.25 * before.repetition + 0.05, max(Self.mostRepetition, before.repetition)),
@@ -55,43 +56,36 @@ public struct Coherence: Codable, Sendable, Equatable {
         + percent(before.greedyRepetition))
     demand(
       after.natsPerByte <= 1.6 * before.natsPerByte,
-      "what it says is unlikely to the original: \(hundredths(after.natsPerByte)) nats for each byte, the original's own "
-        + hundredths(before.natsPerByte))
+      "what it says is unlikely to the original: \(decimals(after.natsPerByte, 2)) nats for each byte, the original's own "
+        + decimals(before.natsPerByte, 2))
     demand(after.empty <= before.empty, "\(after.empty) of its answers are empty, \(before.empty) of the original's")
   }
-}
 
-/// What a record says of a file.
-public struct QualityReport: Codable, Sendable {
-  /// How near the file is to its original on the texts.
-  public var figures: Certificate.Figures
-  /// What its continuations are like.
-  public var speech: Certificate.Speech
-  /// What the original's are like.
-  public var originalSpeech: Certificate.Speech
-  /// The verdict on sense.
-  public var coherence: Coherence
-  /// The verdict on likeness.
-  public var fidelity: FidelityGrade
-  /// Bytes of the record in the file.
-  public var certificateBytes: Int
-
-  /// What the record says.
-  init(_ head: Certificate.Head, bytes: Int) {
-    figures = head.figures
-    speech = head.speech
-    originalSpeech = head.originalSpeech
-    coherence = Coherence(head)
-    fidelity = FidelityGrade(head.figures)
-    certificateBytes = bytes
+  /// Judges a model of which no original is known (CERT-16).
+  ///
+  /// - Parameters:
+  ///   - best: the fewest bits for each byte of a text.
+  ///   - answers: how many there are, `speech.empty` of them without a token.
+  init(alone speech: Certificate.Speech, best: Double, answers: Int) {
+    demand(
+      best <= Self.mostBitsLeft,
+      "it needs \(decimals(best, 2)) bits for each byte of the text that it knows best: " + Self.untrained)
+    demand(speech.repetition <= Self.mostRepetition, "it repeats \(percent(speech.repetition)) of what it says")
+    demand(speech.empty < answers, "all of its answers are empty")
   }
+
+  private static let untrained = "it is not trained enough, its tokenizer is not its own, or none of the texts is in its language"
+
+  private mutating func demand(_ holds: Bool, _ reason: String) { if !holds { reasons.append(reason) } }
 }
 
-/// A number with two digits after the point.
-func hundredths(_ value: Double) -> String {
-  let all = Int((min(max(value, 0), 1e9) * 100).rounded())
-  return "\(all / 100).\(all % 100 < 10 ? "0" : "")\(all % 100)"
+/// A number that is not negative with so many digits after the point.
+func decimals(_ value: Double, _ digits: Int) -> String {
+  guard value.isFinite else { return "no number" }
+  let unit = (0..<digits).reduce(1) { power, _ in 10 * power }, all = Int((min(max(value, 0), 1e9) * Double(unit)).rounded())
+  let fraction = String(all % unit)
+  return "\(all / unit)." + String(repeating: "0", count: digits - fraction.count) + fraction
 }
 
 /// A share in whole percent.
-func percent(_ share: Double) -> String { "\(Int((min(max(share, 0), 1) * 100).rounded())) %" }
+func percent(_ share: Double) -> String { share.isFinite ? "\(Int((min(max(share, 0), 1) * 100).rounded())) %" : "no number" }
