@@ -64,7 +64,8 @@ public enum Compressing {
       let size = try attempt(
         source, candidate.recipe, to: path, budget: budget, sources: sources, certificate, progress: progress)
       if budget.map({ size <= $0 }) ?? true {
-        let verification = try Verifying.run(path, budget: budget, progress: progress)
+        let quality = certificate == nil ? nil : QualityDemands()
+        let verification = try Verifying.run(path, budget: budget, quality: quality, progress: progress)
         return CompressionReport(
           originalBytes: sources.reduce(0) { $0 + $1.size }, bytes: size, parameters: source.parameterCount,
           choice: candidate.name,

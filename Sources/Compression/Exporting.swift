@@ -63,7 +63,12 @@ public enum Exporting {
     }
     if let tokenizer = source.tokenizer { writer.add(blob: "tokenizer", tokenizer.serialized()) }
     if let template = source.chatTemplate { writer.add(blob: "chat_template", Array(template.utf8)) }
-    let record = try certificate?.record(of: stored, fileBytes: limit ?? stored.tensors.values.reduce(0) { $0 + $1.storedBytes })
+    let tensorBytes = try writer.flushed()
+    if let limit, let certificate, tensorBytes > limit {
+      // Nothing is written, so nothing need be said of it.
+      return tensorBytes + certificate.reserve(fileBytes: tensorBytes)
+    }
+    let record = try certificate?.record(of: stored, fileBytes: limit ?? tensorBytes)
     if let record { writer.add(blob: CertificateRequest.blob, record) }
     let description = ArtifactDescription(
       lmtool: version, config: Importing.configuration(of: source, type: matrixType ?? .f16), generation: source.generation,

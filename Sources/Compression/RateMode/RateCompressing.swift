@@ -242,7 +242,8 @@ public struct RateCompressing {
     let goal = BinaryLogarithm.approximate(target)
     for _ in 0..<5 {
       removeTree(path)
-      let report = try compress(model, bytes: max(bytes, leastBytes(overhead: fixedBytes(model.source))), judge, timer: &timer)
+      let least = leastBytes(overhead: fixedBytes(model.source) + RateFitting.reserve(certificate, bytes))
+      let report = try compress(model, bytes: max(bytes, least), judge, timer: &timer)
       let found = max(report.quality[0].divergence, 1e-9)
       tried.append((report.bytes, BinaryLogarithm.approximate(found)))
       if found <= target, report.bytes < best?.bytes ?? Int.max { best = (report.bytes, report) }

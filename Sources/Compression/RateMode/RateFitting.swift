@@ -52,7 +52,7 @@ struct RateFitting {
 
   /// Bytes of a budget that are kept for a certificate.
   static func reserve(_ certificate: CertificateRequest?, _ budget: Int) -> Int {
-    certificate == nil ? 0 : CertificateMaking.allowance(fileBytes: budget) + 200
+    certificate?.reserve(fileBytes: budget) ?? 0
   }
 
   /// The model, healed where it was.

@@ -38,7 +38,9 @@ extension LMTool {
     @Option(help: "A tokenizer file or folder to use instead of the model's own.", completion: .file())
     var tokenizer: String?
     @Option(
-      help: ArgumentHelp("For lmz: the model that this one was made from; the certificate is beside it.", valueName: "model"),
+      help: ArgumentHelp(
+        "For lmz: the model that this one was made from; a quantized one gets its certificate beside it, and none without.",
+        valueName: "model"),
       completion: .file())
     var original: String?
     @OptionGroup(title: "Certificate (for lmz)") var certificate: CertificateArguments
@@ -60,10 +62,10 @@ extension LMTool {
       let differences: [String] = try console.withProgress { (progress) throws(LMToolError) in
         switch target {
         case .lmz:
-          let original = try original.map { (path) throws(LMToolError) in try ModelSource.open(path) } ?? source
+          let original = try original.map { (path) throws(LMToolError) in try ModelSource.open(path) }
           _ = try Exporting.lmz(
-            source, to: output, matrixType: dtype?.type, recipe: recipe, certificate: try certificate.request(original: original),
-            progress: progress)
+            source, to: output, matrixType: dtype?.type, recipe: recipe,
+            certificate: try certificate.request(of: source, original: original), progress: progress)
         case .gguf:
           return try Exporting.gguf(source, to: output, matrixType: dtype?.type, blocks: blocks, progress: progress)
         case .safetensors:
@@ -76,6 +78,9 @@ extension LMTool {
       let bytes = try MappedFile(path: output).count
       let bits = Double(8 * bytes) / Double(max(1, source.parameterCount))
       console.note("\(output): \(ByteSize(bytes)), \(bits.fixed(2)) bits per weight")
+      if target == .lmz, !certificate.noCertificate, original == nil, CertificateRequest.needsOriginal(source) {
+        console.warn("there is no certificate, as the model is quantized already; --original names what it was made from")
+      }
       if source.tokenizer == nil { console.warn("the model has no tokenizer; run will need --tokenizer") }
     }
 

@@ -21,6 +21,12 @@ struct CertificateArguments: ParsableArguments {
     if probe.count > 8 { throw ValidationError("at most 8 texts can be given with --probe") }
   }
 
+  /// The certificate that `source` gets: beside `original`, or beside itself where it has lost nothing yet.
+  func request(of source: ModelSource, original: ModelSource?) throws(LMToolError) -> CertificateRequest? {
+    if original == nil, CertificateRequest.needsOriginal(source) { return nil }
+    return try request(original: original ?? source)
+  }
+
   /// The certificate that is asked for, beside `original`.
   func request(original: ModelSource) throws(LMToolError) -> CertificateRequest? {
     guard !noCertificate else { return nil }
