@@ -8,7 +8,7 @@ import Testing
 struct CertificateCodingTests {
   /// The JSON of a small record, as it is written.
   private static let json = #"""
-    {"entries":2,"figures":{"best_before":0.9,"bits_per_byte":1.1,"bits_per_byte_before":1,"divergence":0.1,"divergence_99":0.5,\
+    {"entries":2,"figures":{"best":0.95,"best_before":0.9,"bits_per_byte":1.1,"bits_per_byte_before":1,"divergence":0.1,"divergence_99":0.5,\
     "overlap":0.8,"top_agreement":0.9},"original":"00","original_speech":{"distinct":0.7,"empty":0,"greedy_repetition":0.2,\
     "nats_per_byte":0.5,"repetition":0.1},"probes":[{"bytes":5,"gaps":[2,2],"ids":[3,4,5,6],"name":"story","nats":4,"start":1,\
     "text":"a b c"}],"prompts":[{"greedy":[4,5],"ids":[3],"original":"b","samples":[[4],[]],"text":"a"}],"sampling":{"length":8,\
@@ -52,10 +52,17 @@ struct CertificateCodingTests {
     (4, { $0.head.probes[0].nats = 0 }), (4, { $0.head.probes[0].gaps = [] }),
     (4, { $0.head.probes[0].ids = Array(repeating: 1, count: 10_000) }), (5, { $0.head.sampling.length = 1 << 30 }),
     (5, { $0.head.sampling.samples = 5 }), (5, { $0.head.sampling.temperature = 0 }), (5, { $0.head.sampling.topK = 0 }),
-    (5, { $0.head.sampling.seed = -1 }), (5, { $0.head.prompts[0].ids = [] }), (5, { $0.head.prompts[0].samples = [[4]] }),
+    (4, { $0.head.probes[0].ids = Array(repeating: 1, count: 20) }),
+    (
+      5,
+      {
+        $0.head.prompts[0].ids = Array(repeating: 1, count: 1000)
+        $0.head.prompts = Array(repeating: $0.head.prompts[0], count: 16)
+      }
+    ), (5, { $0.head.sampling.seed = -1 }), (5, { $0.head.prompts[0].ids = [] }), (5, { $0.head.prompts[0].samples = [[4]] }),
     (5, { $0.head.prompts[0].greedy = Array(repeating: 1, count: 9) }), (5, { $0.head.prompts[0].greedy = [999] }),
     (6, { $0.references[0][0].ids = [299, 299] }), (6, { $0.references[0][0].ids = [300, 4] }),
-    (7, { $0.head.figures.divergence = -1 }), (7, { $0.head.figures.bitsPerByteBefore = 0 }),
+    (7, { $0.head.figures.divergence = -1 }), (7, { $0.head.figures.best = -1 }), (7, { $0.head.figures.bitsPerByteBefore = 0 }),
     (7, { $0.head.speech.natsPerByte = -0.5 }),
   ]
 

@@ -6,6 +6,7 @@ import Quantization
 import Tensors
 import TestSupport
 import Testing
+import Tokenizers
 
 /// The record of quality: who passes, who fails and why, and that a record which lies is found out.
 struct CertificateTests {
@@ -90,6 +91,7 @@ struct CertificateTests {
     let alone = try Verifying.run(try export(broken, "alone.lmz"), quality: QualityDemands())
     #expect(failures(alone) == ["coherence"])
     #expect(alone.checks.contains { $0.name == "coherence" && $0.detail.contains("not trained enough") })
+    #expect(try #require(beside.quality).figures.bestBefore < 1, "the original is sound")
   }
 
   @Test func anotherTokenizerIsFound() throws {  // CERT-8, CERT-11
@@ -99,32 +101,12 @@ struct CertificateTests {
     #expect(throws: LMToolError.self) { try export(other, beside: try ModelSource.open(stories), "beside.lmz") }
   }
 
-  /// The file at `path`, written again with hashes that hold, but with other tensors or another record.
   private func rewrite(
     _ path: String, tensor change: (String, inout [Float]) -> Void = { _, _ in },
     record: (inout Certificate) -> Void = { _ in }
   ) throws -> String {
-    let artifact = try Artifact(path: path), manifest = artifact.manifest, again = scratch.path("again.lmz")
-    let writer = try ArtifactWriter(path: again)
-    for tensor in artifact.tensors {
-      var values = try tensor.readAll()
-      change(tensor.name, &values)
-      try writer.add(
-        FloatTensor(name: tensor.name, shape: tensor.shape, floats: values), as: tensor.shape.count == 2 ? .f16 : .f32)
-    }
-    for blob in manifest.blobs {
-      var bytes = try artifact.blob(blob.name)
-      if blob.name == manifest.certificate {
-        var certificate = try Certificate(encoded: bytes)
-        record(&certificate)
-        bytes = try certificate.encoded()
-      }
-      writer.add(blob: blob.name, bytes)
-    }
-    try writer.finish(
-      ArtifactDescription(
-        lmtool: manifest.lmtool, config: manifest.config, tokenizer: manifest.tokenizer, certificate: manifest.certificate,
-        provenance: manifest.provenance))
+    let again = scratch.path("again.lmz")
+    try writeAgain(path, to: again, tensor: change, record: record)
     return again
   }
 
@@ -154,6 +136,17 @@ struct CertificateTests {
     #expect(report.checks.contains { $0.detail.contains("nats per byte") })
   }
 
+  @Test func aRecordWhoseOriginalNeverSpokeSoIsFound() throws {  // CERT-13
+    let original = try ModelSource.open(stories), path = try export(original)
+    let invented = try rewrite(path, record: { $0.head.prompts[1].original += " indeed" })
+    let references = try rewrite(
+      path, record: { $0.references[0] = $0.references[0].map { .init(ids: $0.ids, first: $0.first + 1, falls: $0.falls) } })
+    for (file, reason) in [(invented, "answers 1 of 4"), (references, "references")] {
+      let report = try Verifying.run(file, quality: QualityDemands(original: original))
+      #expect(report.checks.contains { !$0.passed && $0.detail.contains(reason) }, "\(report.checks)")
+    }
+  }
+
   @Test func aFileWithoutARecordIsJudgedByItsBytes() throws {  // CERT-14
     let path = scratch.path("plain.lmz")
     _ = try Exporting.lmz(try ModelSource.open(stories), to: path, recipe: .object([:]))
@@ -161,6 +154,71 @@ struct CertificateTests {
     #expect(failures(report) == [] && report.quality == nil)
     #expect(report.checks.contains { $0.name == "certificate" && $0.detail.contains("none in the file") })
     #expect(try failures(Verifying.run(path, quality: QualityDemands(minimumGrade: .e))) == ["certificate"])
+  }
+
+  /// Without a record a model is judged by what it is alone, whatever the format (CERT-16).
+  @Test func filesOfOtherFormatsAreJudgedAlone() throws {
+    let gguf = scratch.path("model.gguf"), original = try ModelSource.open(stories)
+    _ = try Exporting.gguf(original, to: gguf)
+    for path in [stories, gguf, stories + "/stories260K.bin"] {
+      let report = try Verifying.run(path, budget: 2_000_000, quality: QualityDemands())
+      #expect(failures(report) == [], "\(path): \(report.checks)")
+      #expect(report.bytes > 100_000 && report.quality == nil)
+    }
+    #expect(
+      try failures(Verifying.run(gguf, budget: 1000, quality: QualityDemands(minimumGrade: .e))) == ["budget", "certificate"])
+  }
+
+  @Test(arguments: Fault.allCases) func aBrokenCheckpointIsIncoherentAlone(fault: Fault) throws {  // CERT-16
+    let source = try damage(fault), path = source.path
+    try scratch.write("changed/tokenizer.model", try contents(stories + "/tokenizer.model"))
+    #expect(try failures(Verifying.run(path, quality: QualityDemands())) == ["coherence"])
+    #expect(try failures(Verifying.run(path)) == [], "its numbers are sound")
+    let gguf = scratch.path("broken.gguf")
+    _ = try Exporting.gguf(try ModelSource.open(path), to: gguf)
+    #expect(try failures(Verifying.run(gguf, quality: QualityDemands())) == ["coherence"])
+  }
+
+  @Test func aCheckpointBesideItsOriginalHasAGrade() throws {
+    let original = try ModelSource.open(stories), gguf = scratch.path("model.gguf")
+    try Quantizing.run(original, recipe: .int4Embedding, to: scratch.path("int4"))
+    _ = try Exporting.gguf(try ModelSource.open(scratch.path("int4")), to: gguf)
+    let report = try Verifying.run(gguf, quality: QualityDemands(minimumGrade: .d, original: original, details: true))
+    #expect(failures(report) == [], "\(report.checks)")
+    let quality = try #require(report.quality), details = try #require(quality.details)
+    #expect(quality.fidelity > .a && quality.certificateBytes == 0)
+    #expect(details.probes.count == 4 && details.answers.count == 4)
+    let all = details.probes.flatMap(\.divergences)
+    #expect(abs(all.reduce(0, +) / Double(all.count) - quality.figures.divergence) < 1e-5)
+    #expect(details.answers[0].prompt == "Once upon a time" && details.answers[0].greedy.contains("little girl"))
+  }
+
+  @Test func numbersThatAreNoneAreFound() throws {
+    let infinite = scratch.path("infinite"), huge = scratch.path("huge")
+    try writeStories(to: infinite) { name, values in if name == "model.layers.1.mlp.up_proj.weight" { values[77] = .infinity } }
+    try scratch.write("infinite/tokenizer.model", try contents(stories + "/tokenizer.model"))
+    let report = try Verifying.run(infinite, quality: QualityDemands())
+    #expect(failures(report) == ["values"] && report.checks.contains { $0.detail.contains("element 77") })
+    try writeStories(to: huge) { name, values in if !name.contains("norm") { values = values.map { $0 * 1e30 } } }
+    try scratch.write("huge/tokenizer.model", try contents(stories + "/tokenizer.model"))
+    #expect(try failures(Verifying.run(huge, quality: QualityDemands())) == ["coherence"])
+    #expect(throws: LMToolError.self) { try export(try ModelSource.open(huge), "huge.lmz") }
+  }
+
+  @Test func onlyWhatHasLostNothingIsItsOwnOriginal() throws {
+    let original = try ModelSource.open(stories)
+    try Quantizing.run(original, recipe: .int8, to: scratch.path("int8"))
+    #expect(!CertificateRequest.needsOriginal(original))
+    #expect(CertificateRequest.needsOriginal(try ModelSource.open(scratch.path("int8"))))
+  }
+
+  @Test func aTextThatSaysOneThingOverAndOverIsNoProbe() throws {  // CERT-4
+    let text = CertificateProbe(name: "a", text: String(repeating: "The cat sat on the mat. ", count: 60))
+    let error = #expect(throws: LMToolError.self) {
+      try CertificateMaking(original: try ModelSource.open(stories))
+        .certify(try ModelSource.open(stories), probes: [text], allowance: 6000)
+    }
+    #expect(error?.code == .usage)
   }
 
   @Test func theSameInputGivesTheSameRecord() throws {  // CERT-15
@@ -180,6 +238,21 @@ struct CertificateTests {
         original, to: scratch.path("c.lmz"), budget: plain.bytes, recipe: .int4,
         certificate: CertificateRequest(original: original))
     }
+  }
+
+  @Test func aChatModelIsAskedInItsFormat() throws {
+    var chat = try ModelSource.open(stories)
+    chat.chatTemplate = "{% for message in messages %}Question: {{ message['content'] }}\nAnswer:{% endfor %}"
+    let path = try export(chat), artifact = try Artifact(path: path), name = try #require(artifact.manifest.certificate)
+    let prompts = try Certificate(encoded: try artifact.blob(name)).head.prompts, tokenizer = try chat.makeTokenizer()
+    #expect(prompts.map(\.text).contains("What is gravity?"))
+    for prompt in prompts {
+      #expect(
+        String(decoding: tokenizer.decode(prompt.ids, skipSpecial: true), as: UTF8.self).contains(
+          "Question: \(prompt.text)\nAnswer:"))
+    }
+    let report = try Verifying.run(path, quality: QualityDemands(original: chat))
+    #expect(failures(report) == [], "\(report.checks)")
   }
 
   @Test func aTrimmedVocabularyIsHeldAgainstTheWholeOne() throws {

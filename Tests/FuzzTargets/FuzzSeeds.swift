@@ -82,7 +82,7 @@ public enum FuzzSeeds {
 
   private static func certificate() throws -> [UInt8] {
     let model = try ModelSource.open(stories)
-    return try CertificateMaking(original: model).certify(model, allowance: 2_000).encoded()
+    return try CertificateMaking(original: model).certify(model, allowance: 6_000).encoded()
   }
 
   private static func adapter(_ base: Int) throws -> [UInt8] {
