@@ -7,13 +7,13 @@ import Testing
 struct SigningTests {
   let scratch = TestFolder()
   /// The second test of RFC 8032, section 7.1, as OpenSSL writes its keys.
-  private static let secret = """
+  private static let secret: String = """
     -----BEGIN PRIVATE KEY-----
     MC4CAQAwBQYDK2VwBCIEIEzNCJso/5banbbDRuwRTg9bijGfNaumJNqM9u1PuKb7
     -----END PRIVATE KEY-----
 
     """
-  private static let known = """
+  private static let known: String = """
     -----BEGIN PUBLIC KEY-----
     MCowBQYDK2VwAyEAPUAXw+hDiVqStwqnTRt+vJyYLM8uxJaMwM1V8Sr0Zgw=
     -----END PUBLIC KEY-----
@@ -48,7 +48,7 @@ struct SigningTests {
     #expect(SigningKey.Private().publicKey != key.publicKey)
   }
 
-  static let broken = [
+  static let broken: [String] = [
     "", "nonsense", "-----END PRIVATE KEY-----\n-----BEGIN PRIVATE KEY-----\n", secret.replacing("MC4C", with: "MC4D"),
     secret.replacing("uKb7", with: ""), secret.replacing("PRIVATE", with: "RSA PRIVATE"), secret.replacing("MC4C", with: "!!!!"),
     String(repeating: "a", count: 10_000),

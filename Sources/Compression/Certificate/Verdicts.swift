@@ -35,6 +35,8 @@ public struct Coherence: Codable, Sendable, Equatable {
   static let mostBits = 1.1, mostBitsLeft = 1.5
   /// The share of runs of four tokens that no text which means something repeats.
   static let mostRepetition = 0.5
+  /// Nats that what a file says may be less likely to the original, for each byte, than what that says itself.
+  static let mostNats = 0.35
 
   /// Judges by the figures of a record.
   init(_ head: Certificate.Head) {
@@ -48,14 +50,14 @@ public struct Coherence: Codable, Sendable, Equatable {
     )
     demand(before.repetition <= Self.mostRepetition, "the original itself repeats \(percent(before.repetition)) of what it says")
     demand(
-      after.repetition <= min(1.25 * before.repetition + 0.05, max(Self.mostRepetition, before.repetition)),
+      after.repetition <= min(1.25 * before.repetition + 0.1, max(Self.mostRepetition, before.repetition)),
       "it repeats \(percent(after.repetition)) of what it says, the original \(percent(before.repetition))")
     demand(
-      after.greedyRepetition <= 1.25 * before.greedyRepetition + 0.25,
+      after.greedyRepetition <= 1.25 * before.greedyRepetition + 0.5,
       "its likeliest answers repeat \(percent(after.greedyRepetition)) of themselves, the original's "
         + percent(before.greedyRepetition))
     demand(
-      after.natsPerByte <= 1.6 * before.natsPerByte,
+      after.natsPerByte <= before.natsPerByte + Self.mostNats,
       "what it says is unlikely to the original: \(decimals(after.natsPerByte, 2)) nats for each byte, the original's own "
         + decimals(before.natsPerByte, 2))
     demand(after.empty <= before.empty, "\(after.empty) of its answers are empty, \(before.empty) of the original's")
@@ -68,7 +70,7 @@ public struct Coherence: Codable, Sendable, Equatable {
   ///   - answers: how many there are, `speech.empty` of them without a token.
   init(alone speech: Certificate.Speech, best: Double, answers: Int) {
     demand(
-      best <= Self.mostBitsLeft,
+      best <= Self.mostBits,
       "it needs \(decimals(best, 2)) bits for each byte of the text that it knows best: " + Self.untrained)
     demand(speech.repetition <= Self.mostRepetition, "it repeats \(percent(speech.repetition)) of what it says")
     demand(speech.empty < answers, "all of its answers are empty")
