@@ -125,35 +125,34 @@ struct CertificateTests {
   }
 
   @Test func aRecordThatLiesOfTheOriginalIsFoundBesideIt() throws {  // CERT-13
-    let original = try ModelSource.open(stories)
-    let broken = try export(try damage(.looping), beside: original)
-    let honest = try Verifying.run(broken, quality: QualityDemands(original: original))
-    #expect(failures(honest) == ["coherence"])
-    let flattering = try rewrite(broken, record: { $0.head.speech.natsPerByte = 0.3 })
+    let original = try ModelSource.open(stories), path = try export(original)
+    let flattering = try rewrite(path, record: { $0.head.speech.natsPerByte = 0.3 })
     #expect(try failures(Verifying.run(flattering, quality: QualityDemands())) == [], "alone nobody can know")
     let report = try Verifying.run(flattering, quality: QualityDemands(original: original))
     #expect(failures(report) == ["against the original"])
     #expect(report.checks.contains { $0.detail.contains("nats per byte") })
   }
 
-  @Test func aRecordWhoseOriginalNeverSpokeSoIsFound() throws {  // CERT-13
-    let original = try ModelSource.open(stories), path = try export(original)
-    let invented = try rewrite(path, record: { $0.head.prompts[1].original += " indeed" })
-    let references = try rewrite(
-      path, record: { $0.references[0] = $0.references[0].map { .init(ids: $0.ids, first: $0.first + 1, falls: $0.falls) } })
-    for (file, reason) in [(invented, "answers 1 of 4"), (references, "references")] {
-      let report = try Verifying.run(file, quality: QualityDemands(original: original))
-      #expect(report.checks.contains { !$0.passed && $0.detail.contains(reason) }, "\(report.checks)")
-    }
+  @Test func noRecordFlattersWhatCanBeMeasuredAgain() throws {  // CERT-11, CERT-13
+    let original = try ModelSource.open(stories), broken = try export(try damage(.looping), beside: original)
+    #expect(try failures(Verifying.run(broken, quality: QualityDemands(original: original))) == ["coherence"])
+    let flattering = try rewrite(broken, record: { $0.head.speech.natsPerByte = 0.3 })
+    let report = try Verifying.run(flattering, quality: QualityDemands())
+    #expect(failures(report) == ["coherence"] && report.checks.contains { $0.detail.contains("that it knows best") })
+    let bolder = try rewrite(broken, record: { ($0.head.speech.natsPerByte, $0.head.figures.best) = (0.3, 0.9) })
+    #expect(try failures(Verifying.run(bolder, quality: QualityDemands())) == ["certificate"])
   }
 
-  @Test func aFileWithoutARecordIsJudgedByItsBytes() throws {  // CERT-14
-    let path = scratch.path("plain.lmz")
-    _ = try Exporting.lmz(try ModelSource.open(stories), to: path, recipe: .object([:]))
-    let report = try Verifying.run(path, quality: QualityDemands())
-    #expect(failures(report) == [] && report.quality == nil)
-    #expect(report.checks.contains { $0.name == "certificate" && $0.detail.contains("none in the file") })
-    #expect(try failures(Verifying.run(path, quality: QualityDemands(minimumGrade: .e))) == ["certificate"])
+  @Test func aRecordWhoseOriginalNeverSpokeSoIsFound() throws {  // CERT-13
+    let original = try ModelSource.open(stories), path = try export(original)
+    let lies: [(String, (inout Certificate) -> Void)] = [
+      ("answers 1 of 4", { $0.head.prompts[1].original += " indeed" }),
+      ("references", { $0.references[0] = $0.references[0].map { .init(ids: $0.ids, first: $0.first + 1, falls: $0.falls) } }),
+    ]
+    for (reason, lie) in lies {
+      let report = try Verifying.run(try rewrite(path, record: lie), quality: QualityDemands(original: original))
+      #expect(report.checks.contains { !$0.passed && $0.detail.contains(reason) }, "\(report.checks)")
+    }
   }
 
   /// Without a record a model is judged by what it is alone, whatever the format (CERT-16).
@@ -261,6 +260,6 @@ struct CertificateTests {
     let report = try Verifying.run(try export(trimmed, beside: original), quality: QualityDemands(original: original))
     #expect(failures(report).allSatisfy { $0 == "coherence" }, "\(failures(report))")
     let figures = try #require(report.quality).figures
-    #expect(figures.divergence > 0.01 && figures.ratio < 1.3)
+    #expect(figures.divergence < 0.2 && figures.ratio < 1.3)
   }
 }
