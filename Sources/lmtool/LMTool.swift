@@ -26,7 +26,8 @@ import Tensors
       """,
     version: Exporting.version,
     subcommands: [
-      Import.self, Inspect.self, Compare.self, Calibrate.self, Quantize.self, Export.self, Verify.self, Compress.self, Sweep.self,
+      Import.self, Inspect.self, Compare.self, Calibrate.self, Prune.self, Quantize.self, Export.self, Verify.self, Compress.self,
+      Sweep.self,
       Distill.self, Sample.self, Run.self, Chat.self, Eval.self, Bench.self, Tokenize.self, Logits.self,
     ])
 
