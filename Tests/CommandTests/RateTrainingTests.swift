@@ -42,6 +42,23 @@ struct RateTrainingTests {
     #expect(report["quality_before_healing"]?["divergence"]?.double != nil)
   }
 
+  /// Files to train on come beside the calibration, up to a limit.
+  @Test func otherTextIsTrainedOn() throws {
+    let text = ["--train-text", Fixtures.path("texts/tinystories.txt"), "--train-limit", "8192"]
+    let report = try report(["--train-tokens", "4096"] + text, to: "a.lmz")
+    let calibration = try #require(report["calibration_tokens"]?.int)
+    let trained = try #require(report["training_tokens"]?.int)
+    #expect(calibration == 16384 && trained > calibration + 4096 && trained <= calibration + 8192)
+  }
+
+  @Test func tooLittleTextToTrainOnIsRefused() throws {
+    let text = scratch.path("short.txt")
+    try scratch.write("short.txt", Array("Once upon a time there was a cat.".utf8))
+    let outcome = try Outcome(arguments: arguments(["--heal-tokens", "1", "--train-text", text], to: "a.lmz"))
+    #expect(outcome.status == 65 && outcome.error.contains("short.txt") && outcome.error.contains("fewer than"))
+    #expect(scratch.names == ["short.txt"])
+  }
+
   /// By tokens, not minutes, the same bytes come out whatever the threads and the instruction set.
   @Test func theSameTokensGiveTheSameBytes() throws {
     let training = ["--train-tokens", "2048", "--heal-tokens", "2048"]
@@ -67,7 +84,7 @@ struct RateTrainingTests {
 
   @Test(arguments: [
     ["--train", "1", "--train-tokens", "1"], ["--heal", "1", "--heal-tokens", "1"], ["--train", "0"], ["--heal-tokens", "0"],
-    ["--train-rate", "1e-3"], ["--train", "nan"],
+    ["--train-rate", "1e-3"], ["--train", "nan"], ["--train-text", "a.txt"], ["--train-limit", "9", "--train", "1"],
   ]) func contradictionsAreRefused(training: [String]) throws {
     let outcome = try Outcome(arguments: arguments(training, to: "a.lmz"))
     #expect(outcome.status == 64 && outcome.error.contains("--"))

@@ -1,5 +1,3 @@
-import Checkpoints
-import OrderedCollections
 import Tensors
 import Training
 
@@ -25,22 +23,10 @@ struct TrainingCheckpoint {
     var best: Int
   }
 
-  private let folder: JobFolder
-  private static let stateKey = "state"
+  private let file: StateFile<State>
 
   /// The checkpoints of a job.
-  init(_ folder: JobFolder) { self.folder = folder }
-
-  private func path(_ steps: Int) -> String { "\(folder.path)/step-\(steps).safetensors" }
-
-  /// The steps of the newest checkpoint; nil without any.
-  private var newest: Int? {
-    let found = folder.names.compactMap { name -> Int? in
-      guard name.hasPrefix("step-"), name.hasSuffix(".safetensors") else { return nil }
-      return Int(name.dropFirst(5).dropLast(12))
-    }
-    return found.max()
-  }
+  init(_ folder: JobFolder) { file = StateFile(folder, prefix: "step-") }
 
   /// Keeps the state, and removes what was kept before.
   ///
@@ -48,27 +34,15 @@ struct TrainingCheckpoint {
   func save(
     _ state: State, _ parameters: [Parameter], _ moments: [(first: Floats, second: Floats)], best: [[Float]]
   ) throws(LMToolError) {
-    let before = newest
-    guard before != state.steps else { return }
-    let entries = parameters.flatMap { parameter in
-      Self.kinds.map { SafetensorsEntry(name: "\(parameter.name).\($0)", dtype: .f32, shape: [parameter.values.count]) }
-    }
-    let json = String(decoding: try encodeJSON(state), as: UTF8.self)
-    let writer = try SafetensorsWriter(path: path(state.steps), entries: entries, metadata: [Self.stateKey: json])
+    var parts: [(name: String, floats: StateFloats)] = []
     for (index, parameter) in parameters.enumerated() {
-      for floats in [parameter.values.array, moments[index].first.array, moments[index].second.array, best[index]] {
-        var failure: LMToolError?
-        floats.withUnsafeBufferPointer { floats in
-          do throws(LMToolError) { try writer.write(floats: floats) } catch { failure = error }
-        }
-        if let failure { throw failure }
-      }
+      parts.append(("\(parameter.name).values", .held(parameter.values)))
+      parts.append(("\(parameter.name).first", .held(moments[index].first)))
+      parts.append(("\(parameter.name).second", .held(moments[index].second)))
+      parts.append(("\(parameter.name).best", .array(best[index])))
     }
-    try writer.finish()
-    if let before { removeTree(path(before)) }
+    try file.save(state, number: state.steps, parts)
   }
-
-  private static let kinds = ["values", "first", "second", "best"]
 
   /// Puts the newest state in the place of the present one.
   ///
@@ -77,28 +51,13 @@ struct TrainingCheckpoint {
   func load(
     into parameters: [Parameter], _ moments: [(first: Floats, second: Floats)]
   ) throws(LMToolError) -> (state: State, best: [[Float]])? {
-    guard let steps = newest else { return nil }
-    let file = try SafetensorsFile(path: path(steps))
-    func damaged(_ what: String) -> LMToolError {
-      LMToolError(.badInput, "the checkpoint \(what); remove the work folder to begin anew", file: file.file.path)
-    }
-    guard let text = file.metadata[Self.stateKey] else { throw damaged("has no state") }
-    let state = try Array(text.utf8).withUnsafeBytesTyped { (bytes) throws(LMToolError) in
-      try decodeJSON(State.self, bytes: bytes)
-    }
+    guard let (state, numbers) = try file.load() else { return nil }
     var best: [[Float]] = []
     for (index, parameter) in parameters.enumerated() {
-      var parts: [[Float]] = []
-      for kind in Self.kinds {
-        guard let tensor = file.tensors["\(parameter.name).\(kind)"], tensor.shape == [parameter.values.count] else {
-          throw damaged("lacks \(parameter.name)")
-        }
-        parts.append(try tensor.readAll())
-      }
-      parameter.values.update(from: parts[0])
-      moments[index].first.update(from: parts[1])
-      moments[index].second.update(from: parts[2])
-      best.append(parts[3])
+      try numbers.update(parameter.values, "\(parameter.name).values")
+      try numbers.update(moments[index].first, "\(parameter.name).first")
+      try numbers.update(moments[index].second, "\(parameter.name).second")
+      best.append(try numbers.read("\(parameter.name).best", count: parameter.values.count))
     }
     return (state, best)
   }

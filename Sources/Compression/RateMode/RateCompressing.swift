@@ -78,6 +78,22 @@ public struct RateCompressing {
     return try run(goal, choice, calibration: made, work: work, timer: &timer)
   }
 
+  /// The windows of the calibration, and as long ones of the files to train on.
+  private func trainingWindows(
+    _ source: ModelSource, beside windows: TokenWindows
+  ) throws(LMToolError) -> TokenWindows {
+    guard var files = options.trainingText else { return windows }
+    files.window = windows.length
+    files.tokens = files.tokens ?? RateOptions.usualTrainingTokens
+    let text = try CalibrationText(source, files, progress: progress)
+    guard text.window == windows.length else {
+      throw LMToolError(
+        .badInput, "there are fewer than \(windows.length) tokens in it, a window of the calibration; give more text",
+        file: (files.texts + files.chats).joined(separator: ", "))
+    }
+    return TokenWindows(windows.tokens + text.windows.tokens, length: windows.length)
+  }
+
   /// The vocabulary, before anything else: the calibration is made with it.
   private func choose(_ goal: RateGoal, _ calibration: CalibrationOptions) throws(LMToolError) -> VocabularyChoice {
     if vocabulary == .whole { return VocabularyChoice(whole: source, because: "kept whole, as asked") }
@@ -126,11 +142,11 @@ public struct RateCompressing {
   ) throws(LMToolError) -> RateReport {
     try check(goal, choice.source)
     let (kept, aside) = calibration.split(heldOut: Self.heldOutWindows)
+    let trained = try trainingWindows(choice.source, beside: kept.windows)
     if let training = options.training {
-      try SuffixTraining.checkMemory(
-        choice.source, tokens: kept.windows.tokens.count, window: kept.windows.length, training)
+      try SuffixTraining.checkMemory(choice.source, tokens: trained.tokens.count, window: trained.length, training)
     }
-    let model = try RateModel(choice.source, kept, options: options, work: work)
+    let model = try RateModel(choice.source, kept, trainingWindows: trained, options: options, work: work)
     let judge = try RateJudge(source, windows: aside, tokenizedBy: choice.source)
     var report: RateReport
     switch goal {
@@ -141,6 +157,7 @@ public struct RateCompressing {
     }
     report.model = source.path
     report.calibrationTokens = calibration.tokens
+    if options.training != nil || options.healing != nil { report.trainingTokens = trained.tokens.count }
     report.parameters = source.parameterCount
     report.vocabularyBefore = source.spec.vocabularySize
     report.vocabularyReason = choice.reason
@@ -168,7 +185,7 @@ public struct RateCompressing {
       let packed = try model.model(result.account)
       before.healing = try judge.judge(packed, progress: progress)
       healing = try RateHealing(
-        packed, teacher: model.source, windows: model.windows, options, folder: model.folder, progress: progress)
+        packed, teacher: model.source, windows: model.trainingWindows, options, folder: model.folder, progress: progress)
       timer.finish("healing")
     }
     let size = try fitting.write(result, healing, budget: bytes)

@@ -10,14 +10,19 @@ struct RateModel {
   /// The model.
   let source: ModelSource
   private let calibration: Calibration
+  /// What is trained on.
+  let trainingWindows: TokenWindows
   private let options: RateOptions
   private let work: RateWork?
   private let embedding: [Float]
 
-  /// Prepares a model; `windows` of the calibration are what layers are run on.
-  init(_ source: ModelSource, _ calibration: Calibration, options: RateOptions, work: RateWork?) throws(LMToolError) {
+  /// Prepares a model; the windows of the calibration are what layers are run on, `trainingWindows` what they are trained on.
+  init(
+    _ source: ModelSource, _ calibration: Calibration, trainingWindows: TokenWindows, options: RateOptions, work: RateWork?
+  ) throws(LMToolError) {
     self.source = source
     self.calibration = calibration
+    self.trainingWindows = trainingWindows
     self.options = options
     self.work = work
     embedding = try LayerMatrices.floats(source.spec.embedding, of: source)
@@ -70,9 +75,6 @@ struct RateModel {
   /// Begins an attempt at another size.
   func beginAttempt() { work?.beginAttempt() }
 
-  /// The windows that layers are run on.
-  var windows: TokenWindows { calibration.windows }
-
   /// The folder that keeps what is done; nil where nothing is kept.
   var folder: JobFolder? { work?.folder }
 
@@ -88,7 +90,7 @@ struct RateModel {
       var replaced: [String: [Float]] = [:]
       for (name, matrix) in account.matrices { replaced[name] = try matrix.dequantized() }
       return try SuffixTraining(
-        source, windows: calibration.windows, replaced: replaced, options, folder: work?.folder, progress: progress)
+        source, windows: trainingWindows, replaced: replaced, options, folder: work?.folder, progress: progress)
     }
     let visitor = RatePass(source, options: options, account: account, work: work, training: training)
     try pass.run(visitor) { update in

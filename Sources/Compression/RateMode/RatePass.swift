@@ -14,6 +14,11 @@ public struct RateOptions: Sendable, Equatable {
   public var training: SuffixTrainingOptions?
   /// How steps, norms and biases are trained at the end; nil for not at all.
   public var healing: DistillingOptions?
+  /// Files to train on, beside the calibration; `tokens` of them at most.
+  public var trainingText: CalibrationOptions?
+
+  /// Tokens of the files to train on, where nobody says otherwise.
+  public static let usualTrainingTokens = 1 << 19
 
   /// The usual options.
   public init() {}

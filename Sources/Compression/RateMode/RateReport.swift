@@ -85,6 +85,8 @@ public struct RateReport: Codable, Sendable {
   public var qualityBeforeTraining: Quality?
   /// Quality before steps were healed, in a file smaller by what that takes; nil where they were not.
   public var qualityBeforeHealing: Quality?
+  /// Tokens that were trained on, those of the calibration among them; nil where nothing was trained.
+  public var trainingTokens: Int?
   /// How layers were trained; nil where they were not.
   public var training: [SuffixTrainingStage]?
   /// Seconds of each stage: "calibration", "quantization", "training", "healing", "packing", "evaluation".

@@ -1,6 +1,4 @@
-import Checkpoints
 import Models
-import OrderedCollections
 import Tensors
 import Training
 
@@ -25,39 +23,24 @@ struct SuffixTrainingCheckpoint {
     var stages: [SuffixTrainingStage] = []
   }
 
-  private let folder: JobFolder
-  private static let stateKey = "state"
+  private let file: StateFile<State>
 
   /// The checkpoint of a job.
-  init(_ folder: JobFolder) { self.folder = folder }
-
-  private func path(_ layer: Int) -> String { "\(folder.path)/training-\(layer).safetensors" }
-
-  private var newest: Int? {
-    folder.names.compactMap { name -> Int? in
-      guard name.hasPrefix("training-"), name.hasSuffix(".safetensors") else { return nil }
-      return Int(name.dropFirst(9).dropLast(12))
-    }.max()
-  }
+  init(_ folder: JobFolder) { file = StateFile(folder, prefix: "training-") }
 
   /// Keeps the state, and removes what was kept before.
   func save(_ state: State, _ student: TrainedModel, _ optimizer: AdamW) throws(LMToolError) {
     guard let layer = state.stages.last?.layer else { return }
-    let before = newest, vectors = student.spec.tensors.filter { !$0.isMatrix }
-    var parts: [(name: String, floats: Floats)] = []
-    for vector in vectors { if let tensor = student.tensor(vector) { parts.append(("\(vector.name).kept", tensor.values)) } }
-    for (parameter, moments) in zip(optimizer.parameters, optimizer.moments) {
-      parts.append(("\(parameter.name).values", parameter.values))
-      parts.append(("\(parameter.name).first", moments.first))
-      parts.append(("\(parameter.name).second", moments.second))
+    var parts: [(name: String, floats: StateFloats)] = []
+    for vector in student.spec.tensors where !vector.isMatrix {
+      if let tensor = student.tensor(vector) { parts.append(("\(vector.name).kept", .held(tensor.values))) }
     }
-    let json = String(decoding: try encodeJSON(state), as: UTF8.self)
-    let writer = try SafetensorsWriter(
-      path: path(layer), entries: parts.map { SafetensorsEntry(name: $0.name, dtype: .f32, shape: [$0.floats.count]) },
-      metadata: [Self.stateKey: json])
-    for part in parts { try writer.write(floats: UnsafeBufferPointer(start: part.floats.pointer, count: part.floats.count)) }
-    try writer.finish()
-    if let before, before != layer { removeTree(path(before)) }
+    for (parameter, moments) in zip(optimizer.parameters, optimizer.moments) {
+      parts.append(("\(parameter.name).values", .held(parameter.values)))
+      parts.append(("\(parameter.name).first", .held(moments.first)))
+      parts.append(("\(parameter.name).second", .held(moments.second)))
+    }
+    try file.save(state, number: layer, parts)
   }
 
   /// Puts the newest state in the place of the present one.
@@ -66,28 +49,19 @@ struct SuffixTrainingCheckpoint {
   /// - Returns: nil when nothing was kept.
   /// - Throws: `badInput` for a file that is not what `save` wrote.
   func load(into student: TrainedModel, _ optimizer: AdamW, retire: (Int) -> Void) throws(LMToolError) -> State? {
-    guard let layer = newest else { return nil }
-    let file = try SafetensorsFile(path: path(layer))
-    func damaged(_ what: String) -> LMToolError {
-      LMToolError(.badInput, "the checkpoint \(what); remove the work folder to begin anew", file: file.file.path)
-    }
-    guard let text = file.metadata[Self.stateKey] else { throw damaged("has no state") }
-    var state = try Array(text.utf8).withUnsafeBytesTyped { (bytes) throws(LMToolError) in
-      try decodeJSON(State.self, bytes: bytes)
-    }
-    guard state.stages.last?.layer == layer, layer < student.spec.layers.count else { throw damaged("has no such layer") }
-    func update(_ floats: Floats, _ name: String) throws(LMToolError) {
-      guard let tensor = file.tensors[name], tensor.shape == [floats.count] else { throw damaged("lacks \(name)") }
-      floats.update(from: try tensor.readAll())
+    guard let (kept, numbers) = try file.load() else { return nil }
+    var state = kept
+    guard let layer = state.stages.last?.layer, layer == file.newest, layer < student.spec.layers.count else {
+      throw numbers.damaged("has no such layer")
     }
     for vector in student.spec.tensors where !vector.isMatrix {
-      if let tensor = student.tensor(vector) { try update(tensor.values, "\(vector.name).kept") }
+      if let tensor = student.tensor(vector) { try numbers.update(tensor.values, "\(vector.name).kept") }
     }
     for quantized in 0..<layer { retire(quantized) }
     for (parameter, moments) in zip(optimizer.parameters, optimizer.moments) {
-      try update(parameter.values, "\(parameter.name).values")
-      try update(moments.first, "\(parameter.name).first")
-      try update(moments.second, "\(parameter.name).second")
+      try numbers.update(parameter.values, "\(parameter.name).values")
+      try numbers.update(moments.first, "\(parameter.name).first")
+      try numbers.update(moments.second, "\(parameter.name).second")
     }
     optimizer.resume(after: state.steps)
     state.secondsBefore = state.seconds

@@ -28,22 +28,45 @@ struct RateTrainingArguments: ParsableArguments {
   @Option(help: ArgumentHelp("The same, by tokens instead of minutes.", valueName: "n"))
   var healTokens: Int?
 
+  @Option(
+    help: ArgumentHelp(
+      "Train on this text file too, beside the calibration. May be given several times; each gets a fair share.",
+      valueName: "file"), completion: .file())
+  var trainText: [String] = []
+
+  @Option(
+    help: ArgumentHelp("Train on the conversations of this file too, one JSON object to the line.", valueName: "file"),
+    completion: .file())
+  var trainChats: [String] = []
+
+  @Option(
+    help: ArgumentHelp(
+      "Read at most so many tokens of --train-text and --train-chats (default: \(RateOptions.usualTrainingTokens)).",
+      valueName: "n"))
+  var trainLimit: Int?
+
   func validate() throws {
     if train != nil, trainTokens != nil { throw ValidationError("--train and --train-tokens exclude each other") }
     if heal != nil, healTokens != nil { throw ValidationError("--heal and --heal-tokens exclude each other") }
     for (name, minutes) in [("--train", train), ("--heal", heal), ("--train-rate", trainRate)] {
       if let minutes, !(minutes > 0 && minutes.isFinite) { throw ValidationError("\(name) must be above 0") }
     }
-    for (name, tokens) in [("--train-tokens", trainTokens), ("--heal-tokens", healTokens)] {
+    for (name, tokens) in [("--train-tokens", trainTokens), ("--heal-tokens", healTokens), ("--train-limit", trainLimit)] {
       if let tokens, tokens < 1 { throw ValidationError("\(name) must be above 0") }
     }
+    if hasText, !isTraining { throw ValidationError("--train-text and --train-chats go with --train or --heal") }
+    if trainLimit != nil, !hasText { throw ValidationError("--train-limit goes with --train-text or --train-chats") }
     if trainRate != nil, train == nil, trainTokens == nil {
       throw ValidationError("--train-rate goes with --train or --train-tokens")
     }
   }
 
+  private var isTraining: Bool { train != nil || trainTokens != nil || heal != nil || healTokens != nil }
+
+  private var hasText: Bool { !trainText.isEmpty || !trainChats.isEmpty }
+
   /// Whether anything was asked for.
-  var isGiven: Bool { train != nil || trainTokens != nil || heal != nil || healTokens != nil }
+  var isGiven: Bool { isTraining || hasText }
 
   /// The usual options of rate mode, with the training that was asked for.
   var options: RateOptions {
@@ -58,6 +81,11 @@ struct RateTrainingArguments: ParsableArguments {
       healing.maximumSeconds = heal.map { $0 * 60 }
       healing.maximumTokens = healTokens
       options.healing = healing
+    }
+    if hasText {
+      var text = CalibrationOptions()
+      (text.texts, text.chats, text.tokens) = (trainText, trainChats, trainLimit)
+      options.trainingText = text
     }
     return options
   }
