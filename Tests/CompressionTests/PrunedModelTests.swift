@@ -78,17 +78,28 @@ struct PrunedModelTests {
     var kept = KeptParts(of: source.spec)
     for index in kept.layers.indices {
       kept.layers[index].channels.removeLast(12)
-      kept.layers[index].groups = [0, 2, 3]
+      kept.layers[index].groups = [0, 2]
     }
     let pruned = try source.pruned(to: kept)
     #expect(pruned.isPlain && pruned.config["lmtool"] == nil)
-    #expect(pruned.config["intermediate_size"]?.int == 160 && pruned.config["num_attention_heads"]?.int == 6)
-    #expect(pruned.config["num_key_value_heads"]?.int == 3 && pruned.config["head_dim"]?.int == 8)
+    #expect(pruned.config["intermediate_size"]?.int == 160 && pruned.config["num_attention_heads"]?.int == 4)
+    #expect(pruned.config["num_key_value_heads"]?.int == 2 && pruned.config["head_dim"]?.int == 8)
     let ids: [Int32] = [1, 403, 407, 261, 378]
     #expect(difference(try logits(pruned, ids), try logits(try zeroed(source, kept), ids)) < 1e-5)
   }
 
-  @Test(arguments: familyCases) func layersGo(name: String) throws {
+  /// `transformers` refuses a LLaMA whose heads do not divide the width: this one is said layer by layer, and filled up to eight.
+  @Test func headsThatDoNotDivideTheWidthAreFilledUp() throws {
+    let source = try ModelSource.open(stories)
+    var kept = KeptParts(of: source.spec)
+    for index in kept.layers.indices { kept.layers[index].groups.removeFirst() }
+    let pruned = try source.pruned(to: kept)
+    #expect(!pruned.isPlain && pruned.spec.layers.allSatisfy { $0.attention.heads == 6 })
+    #expect(try pruned.padded().config["num_attention_heads"]?.int == 8)
+  }
+
+  /// But for the case whose scores know the number of their layer.
+  @Test(arguments: familyCases.filter { $0 != "gpt2_old" }) func layersGo(name: String) throws {
     let source = try open(name), last = source.spec.layers.count - 1
     var kept = KeptParts(of: source.spec)
     kept.layers.remove(at: 0)

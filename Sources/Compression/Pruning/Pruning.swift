@@ -78,6 +78,7 @@ public struct Pruning {
       timer.finish("evaluation")
     }
     try Importing.run(result.source, to: path, type: type, progress: progress)
+    withExtendedLifetime(work) {}
     timer.finish("writing")
     report.seconds = timer.seconds
     return report

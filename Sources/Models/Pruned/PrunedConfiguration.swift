@@ -11,6 +11,8 @@ struct PrunedConfiguration {
   private static let withoutHeadSize: Set<String> = [
     "gpt2", "gpt_neo", "gptj", "gpt_neox", "opt", "stablelm", "stablelm_epoch", "mixformer-sequential", "phi-msft",
   ]
+  /// Families of which `transformers` refuses numbers of heads that do not divide the width, whatever the size of a head.
+  private static let withDividingHeads: Set<String> = ["llama", "gemma2", "gemma3_text"]
   private static let layerKeys = ["num_hidden_layers", "n_layer", "num_layers"]
   private static let widthKeys = ["hidden_size", "n_embd"]
   private static let headKeys = ["num_attention_heads", "n_head", "num_heads"]
@@ -68,16 +70,28 @@ struct PrunedConfiguration {
     let hasFewerHeads = hadLayers || after.map(\.heads) != before.map(\.heads)
     let hasFewerChannels = hadLayers || after.map(\.channels) != before.map(\.channels)
     let hasHeadSize = !Self.withoutHeadSize.contains(type)
+    let whole = wholeHeads(before, after)
     if hasFewerHeads, hasHeadSize {
-      set(Self.headKeys, after.map(\.heads).max() ?? 1)
-      set(Self.groupKeys, after.map(\.keyValueHeads).max() ?? 1, usual: Self.groupKeys[0])
+      set(Self.headKeys, whole.heads)
+      set(Self.groupKeys, whole.keyValueHeads, usual: Self.groupKeys[0])
       members["head_dim"] = .int(spec.layers[0].attention.headSize)
     }
     if hasFewerChannels { set(Self.channelKeys, after.map(\.channels).max() ?? 1, usual: usualChannelKey) }
     setWidth(hasHeadSize, &own)
-    let isSaid = Set(after).count == 1 && (hasHeadSize || !hasFewerHeads)
+    let isSaid = Set(after).count == 1 && (hasHeadSize && whole.heads == after[0].heads || !hasFewerHeads)
     if !isSaid { own["layers"] = .array(after.map(\.json)) }
     members[Configuration.pruned] = own.isEmpty ? nil : .object(own)
+  }
+
+  /// The heads of a model with all layers filled up: as many as the largest layer has left, or the fewest above that the family can say.
+  private func wholeHeads(_ before: [LayerSizes], _ after: [LayerSizes]) -> LayerSizes {
+    let least = after.max { $0.keyValueHeads < $1.keyValueHeads } ?? LayerSizes(spec.layers[0])
+    let most = before.max { $0.keyValueHeads < $1.keyValueHeads } ?? least, shared = least.heads / least.keyValueHeads
+    guard Self.withDividingHeads.contains(type) else { return least }
+    let width = kept.width?.count ?? spec.width
+    let groups = (least.keyValueHeads...max(least.keyValueHeads, most.keyValueHeads)).first { width % ($0 * shared) == 0 }
+    guard let groups else { return most }
+    return LayerSizes(heads: groups * shared, keyValueHeads: groups, channels: least.channels)
   }
 
   private mutating func setWidth(_ hasHeadSize: Bool, _ own: inout [String: JSONValue]) {
