@@ -9,7 +9,7 @@ struct PruneTests {
   private let text = Fixtures.path("texts/tinystories.txt")
 
   private func prune(_ name: String, _ arguments: String..., shell: String? = nil) throws -> LMToolProcess {
-    let common = ["prune", stories, "-o", scratch.path(name), "--text", text, "--tokens", "1024", "--window", "128", "-q"]
+    let common = ["prune", stories, "-o", scratch.path(name), "--text", text, "--tokens", "512", "--window", "128", "-q"]
     return try LMToolProcess(arguments: common + arguments, shell: shell)
   }
 
@@ -53,7 +53,7 @@ struct PruneTests {
   @Test(arguments: refusals)
   func whatIsNotPossibleIsRefused(arguments: [String], status: Int32) throws {
     let outcome = try Outcome(arguments: ["prune", stories, "-o", scratch.path("out")] + arguments)
-    #expect(outcome.status == status && outcome.error.hasPrefix("lmtool: error"), "\(outcome.error)")
+    #expect(outcome.status == status && outcome.error.contains("lmtool: error"), "\(outcome.error)")
     #expect(scratch.names == [])
   }
 
