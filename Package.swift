@@ -51,7 +51,7 @@ let package = Package(
     room("Models", imports: ["Checkpoints", "Quantization", "Tokenizers", "Tensors", "Kernels", collections]),
     room(
       "Artifacts",
-      imports: ["CZstd", "Models", "Checkpoints", "Quantization", "Tokenizers", "Tensors", "Kernels", collections]),
+      imports: ["CZstd", "Models", "Checkpoints", "Quantization", "Tokenizers", "Tensors", "Kernels", collections, crypto]),
     room("Inference", imports: ["Artifacts", "Models", "Quantization", "Tokenizers", "Tensors", "Kernels", collections]),
     room("Training", imports: ["Inference", "Models", "Quantization", "Tensors", "Kernels"]),
     room(

@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 seconds=${1:-600}
 shift $(($# > 0 ? 1 : 0))
 all=(safetensors gguf llama2c pytorch pickle numpy ggml quantized tokenizer-json sentencepiece tekken tiktoken character-map template
-  adapter lmz calibration)
+  adapter lmz certificate calibration)
 targets=("${@:-${all[@]}}")
 build=.build/fuzz
 export LMTOOL_FUZZ=1 SWIFT_BACKTRACE=enable=no
@@ -55,7 +55,7 @@ seed numpy fixtures/numpy/*.np[yz]
 seed ggml fixtures/ggml/*.bin
 seed quantized
 seed sentencepiece fixtures/tokenizers/*.model
-for target in tokenizer-json tekken tiktoken character-map template adapter; do seed $target; done # made by the fuzzer itself
+for target in tokenizer-json tekken tiktoken character-map template adapter certificate; do seed $target; done # made by the fuzzer itself
 quantized_seeds
 command -v unzip >/dev/null && pickle_seeds
 lmtool=.build/release/lmtool

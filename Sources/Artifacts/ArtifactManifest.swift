@@ -17,6 +17,8 @@ public struct ArtifactManifest: Codable, Sendable, Equatable {
   public var chatTemplate: String?
   /// The blob that holds tables, codes and lengths of the rate matrices.
   public var rate: String?
+  /// The blob that holds the certificate.
+  public var certificate: String?
   /// The tensors, in the order of their streams in the file.
   public var tensors: [TensorEntry]
   /// The blobs, in the order of their streams in the file.
@@ -27,6 +29,8 @@ public struct ArtifactManifest: Codable, Sendable, Equatable {
   public var provenance: Provenance
   /// What the model said when it was exported.
   public var transcript: Transcript?
+  /// Who signed the file.
+  public var signatures: [Signature]?
 
   /// Where a run of elements lies in the file.
   public struct Stream: Codable, Sendable, Equatable {
@@ -114,7 +118,7 @@ public struct ArtifactManifest: Codable, Sendable, Equatable {
   }
 
   private enum CodingKeys: String, CodingKey {
-    case format, lmtool, config, generation, tokenizer, rate, tensors, blobs, provenance, transcript
+    case format, lmtool, config, generation, tokenizer, rate, certificate, tensors, blobs, provenance, transcript, signatures
     case chatTemplate = "chat_template"
     case payloadHash = "payload_sha256"
   }
@@ -132,6 +136,8 @@ public struct ArtifactDescription: Sendable {
   public var tokenizer: String?
   /// The blob that holds the chat template.
   public var chatTemplate: String?
+  /// The blob that holds the certificate.
+  public var certificate: String?
   /// Where the model comes from and what was done to it.
   public var provenance: ArtifactManifest.Provenance
   /// What the model says.
@@ -140,13 +146,14 @@ public struct ArtifactDescription: Sendable {
   /// Makes a description.
   public init(
     lmtool: String, config: JSONValue, generation: JSONValue? = nil, tokenizer: String? = nil, chatTemplate: String? = nil,
-    provenance: ArtifactManifest.Provenance, transcript: ArtifactManifest.Transcript? = nil
+    certificate: String? = nil, provenance: ArtifactManifest.Provenance, transcript: ArtifactManifest.Transcript? = nil
   ) {
     self.lmtool = lmtool
     self.config = config
     self.generation = generation
     self.tokenizer = tokenizer
     self.chatTemplate = chatTemplate
+    self.certificate = certificate
     self.provenance = provenance
     self.transcript = transcript
   }

@@ -68,6 +68,19 @@ public final class ArtifactWriter {
   /// Adds a file that is carried along, such as the tokenizer; it is written by `finish`.
   public func add(blob name: String, _ bytes: [UInt8]) { blobs.append((name, bytes)) }
 
+  /// Writes what waits for packing.
+  ///
+  /// - Returns: the bytes of the file so far, without blobs and manifest.
+  public func flushed() throws(LMToolError) -> Int {
+    try queue.flush()
+    return output.count
+  }
+
+  /// Bytes of a blob of one frame when it is packed.
+  package static func packedBytes(blob bytes: [UInt8]) throws(LMToolError) -> Int {
+    try bytes.withUnsafeBytesTyped { (bytes) throws(LMToolError) in try Frame.pack(bytes, level: Frame.textLevel).count }
+  }
+
   /// Writes blobs, manifest and header, and gives the file its name unless it is larger than `limit`.
   ///
   /// - Returns: the size of the file in bytes, whether it was kept or not.
@@ -85,26 +98,9 @@ public final class ArtifactWriter {
       }
     }
     try queue.flush()
-    let offset = output.count
-    let manifest = manifest(description)
-    let json = try encodeJSON(manifest)
-    let packed = try json.withUnsafeBytesTyped { (bytes) throws(LMToolError) in try Frame.pack(bytes, level: Frame.textLevel) }
-    try output.write(packed)
-    try check(manifest, json: json.count, payload: ArtifactHeader.size..<offset)
-    let header = ArtifactHeader(
-      manifestOffset: offset, packedLength: packed.count, rawLength: json.count, manifestHash: Digest.hex(packed))
-    try output.overwrite(header.encoded(), at: 0)
+    try output.write(manifest(description))
     if output.count <= limit ?? Int.max { try output.commit() }
     return output.count
-  }
-
-  private func check(_ manifest: ArtifactManifest, json: Int, payload: Range<Int>) throws(LMToolError) {
-    guard json <= ArtifactHeader.maximumManifest else {
-      throw LMToolError(
-        .badInput, "the manifest would have \(json) bytes; the limit is 64,000,000", file: output.path, rule: "LMZ-4")
-    }
-    var check = ManifestCheck(manifest, payload: payload, fileSize: output.count)
-    do throws(LMToolError) { try check.run() } catch { throw error.within(file: output.path) }
   }
 
   private func begin(raw bytes: Int) {
@@ -154,7 +150,7 @@ public final class ArtifactWriter {
     return ArtifactManifest(
       lmtool: description.lmtool, config: description.config, generation: description.generation,
       tokenizer: description.tokenizer, chatTemplate: description.chatTemplate,
-      rate: rateTables == nil ? nil : TensorType.rateName, tensors: placed, blobs: carried,
+      rate: rateTables == nil ? nil : TensorType.rateName, certificate: description.certificate, tensors: placed, blobs: carried,
       payloadHash: queue.hash(), provenance: description.provenance, transcript: description.transcript)
   }
 

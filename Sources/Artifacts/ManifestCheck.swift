@@ -20,7 +20,7 @@ struct ManifestCheck {
     self.fileSize = fileSize
   }
 
-  /// - Throws: `badInput` by the rule that is broken, LMZ-8 to LMZ-18.
+  /// - Throws: `badInput` by the rule that is broken, LMZ-8 to LMZ-20.
   mutating func run() throws(LMToolError) {
     guard manifest.format == 1 else {
       throw LMToolError(
@@ -29,6 +29,7 @@ struct ManifestCheck {
     try checkNames(manifest.tensors.map(\.name), of: "tensor", rule: "LMZ-11")
     try checkNames(manifest.blobs.map(\.name), of: "blob", rule: "LMZ-15")
     try checkHash(manifest.payloadHash, at: .key("payload_sha256"), rule: "LMZ-17")
+    try checkSignatures()
     for tensor in manifest.tensors { try check(tensor) }
     for blob in manifest.blobs { try check(blob) }
     guard position == payload.upperBound else {
@@ -36,7 +37,10 @@ struct ManifestCheck {
         .badInput, "the streams end at \(position) but the manifest starts at \(payload.upperBound)", at: .offset(position),
         rule: "LMZ-9")
     }
-    let named = [("tokenizer", manifest.tokenizer), ("chat_template", manifest.chatTemplate), ("rate", manifest.rate)]
+    let named = [
+      ("tokenizer", manifest.tokenizer), ("chat_template", manifest.chatTemplate), ("rate", manifest.rate),
+      ("certificate", manifest.certificate),
+    ]
     for (key, name) in named {
       guard let name, !manifest.blobs.contains(where: { $0.name == name }) else { continue }
       throw LMToolError(.badInput, "there is no blob \(name.printable)", at: .key(key), rule: "LMZ-15")
@@ -57,6 +61,17 @@ struct ManifestCheck {
       guard seen.insert(name).inserted else {
         throw LMToolError(.badInput, "two entries have the \(kind) name \(name.printable)", rule: rule)
       }
+    }
+  }
+
+  private func checkSignatures() throws(LMToolError) {
+    let all = manifest.signatures ?? []
+    let isForm = all.allSatisfy { [UInt8](hex: $0.key)?.count == 32 && [UInt8](hex: $0.signature)?.count == 64 }
+    guard isForm, all.count <= ArtifactManifest.mostSignatures else {
+      throw LMToolError(
+        .badInput,
+        "there are more than \(ArtifactManifest.mostSignatures) signatures, or one is not 64 and 128 hexadecimal digits",
+        at: .key("signatures"), rule: "LMZ-20")
     }
   }
 

@@ -51,17 +51,21 @@ public enum Compressing {
   /// - Parameters:
   ///   - budget: the most bytes that the file may have; nil takes the first candidate.
   ///   - recipe: a recipe instead of the candidates.
+  ///   - certificate: makes the record of quality that goes into the file; nil leaves it out.
   /// - Throws: `usage` when nothing fits, saying how small it can be made; nothing is left behind then.
   public static func run(
-    _ source: ModelSource, to path: String, budget: Int?, recipe: QuantizationRecipe? = nil, progress: ProgressConsumer? = nil
+    _ source: ModelSource, to path: String, budget: Int?, recipe: QuantizationRecipe? = nil,
+    certificate: CertificateRequest? = nil, progress: ProgressConsumer? = nil
   ) throws(LMToolError) -> CompressionReport {
     try OutputPath.check(path, against: source)
     let sources = Exporting.provenance(of: source)
     var tooLarge: [String: Int] = [:]
     for candidate in recipe.map({ [Candidate(name: "the given scheme", recipe: $0)] }) ?? candidates(for: source) {
-      let size = try attempt(source, candidate.recipe, to: path, budget: budget, sources: sources, progress: progress)
+      let size = try attempt(
+        source, candidate.recipe, to: path, budget: budget, sources: sources, certificate, progress: progress)
       if budget.map({ size <= $0 }) ?? true {
-        let verification = try Verifying.run(path, budget: budget, progress: progress)
+        let quality = certificate == nil ? nil : QualityDemands()
+        let verification = try Verifying.run(path, budget: budget, quality: quality, progress: progress)
         return CompressionReport(
           originalBytes: sources.reduce(0) { $0 + $1.size }, bytes: size, parameters: source.parameterCount,
           choice: candidate.name,
@@ -78,12 +82,12 @@ public enum Compressing {
   /// Quantizes into a temporary folder beside `path` and packs it; the file gets its name only when it fits.
   private static func attempt(
     _ source: ModelSource, _ recipe: QuantizationRecipe?, to path: String, budget: Int?,
-    sources: [ArtifactManifest.Provenance.Source], progress: ProgressConsumer?
+    sources: [ArtifactManifest.Provenance.Source], _ certificate: CertificateRequest?, progress: ProgressConsumer?
   ) throws(LMToolError) -> Int {
     guard let recipe else {
       return try Exporting.lmz(
         source, to: path, recipe: .object(["compress": .string("codes kept")]), sources: sources, limit: budget,
-        progress: progress)
+        certificate: certificate, progress: progress)
     }
     let work = try WorkFolder(beside: path)
     let folder = work.path + "/model"
@@ -94,6 +98,7 @@ public enum Compressing {
     quantized.chatTemplate = source.chatTemplate
     quantized.generation = source.generation
     return try Exporting.pack(
-      quantized, to: path, recipe: .object(["compress": recipe.json]), sources: sources, limit: budget, progress: progress)
+      quantized, to: path, recipe: .object(["compress": recipe.json]), sources: sources, limit: budget, certificate: certificate,
+      progress: progress)
   }
 }

@@ -26,19 +26,24 @@ public enum Exporting {
   ///   - recipe: every option that led here, for provenance.
   ///   - sources: the files that the model was made from; those of `source` unless given.
   ///   - limit: the most bytes that the file may have; a larger one is not written.
+  ///   - certificate: makes the record of quality that goes into the file; nil leaves it out.
   /// - Returns: the size of the file in bytes, or the size that it would have had.
   public static func lmz(
     _ source: ModelSource, to path: String, matrixType: DType? = nil, recipe: JSONValue,
-    sources: [ArtifactManifest.Provenance.Source]? = nil, limit: Int? = nil, progress: ProgressConsumer? = nil
+    sources: [ArtifactManifest.Provenance.Source]? = nil, limit: Int? = nil, certificate: CertificateRequest? = nil,
+    progress: ProgressConsumer? = nil
   ) throws(LMToolError) -> Int {
     try OutputPath.check(path, against: source)
-    return try pack(source, to: path, matrixType: matrixType, recipe: recipe, sources: sources, limit: limit, progress: progress)
+    return try pack(
+      source, to: path, matrixType: matrixType, recipe: recipe, sources: sources, limit: limit, certificate: certificate,
+      progress: progress)
   }
 
   /// `lmz` without the check of the output, for `compress`, which reads a folder of its own beside it.
   static func pack(
     _ source: ModelSource, to path: String, matrixType: DType? = nil, recipe: JSONValue,
-    sources: [ArtifactManifest.Provenance.Source]?, limit: Int?, progress: ProgressConsumer?
+    sources: [ArtifactManifest.Provenance.Source]?, limit: Int?, certificate: CertificateRequest? = nil,
+    progress: ProgressConsumer?
   ) throws(LMToolError) -> Int {
     let stored = source.asStored(matrixType: matrixType)
     let writer = try ArtifactWriter(path: path)
@@ -58,9 +63,17 @@ public enum Exporting {
     }
     if let tokenizer = source.tokenizer { writer.add(blob: "tokenizer", tokenizer.serialized()) }
     if let template = source.chatTemplate { writer.add(blob: "chat_template", Array(template.utf8)) }
+    let tensorBytes = try writer.flushed()
+    if let limit, let certificate, tensorBytes > limit {
+      // Nothing is written, so nothing need be said of it.
+      return tensorBytes + certificate.reserve(fileBytes: tensorBytes)
+    }
+    let record = try certificate?.record(of: stored, fileBytes: limit ?? tensorBytes)
+    if let record { writer.add(blob: CertificateRequest.blob, record) }
     let description = ArtifactDescription(
       lmtool: version, config: Importing.configuration(of: source, type: matrixType ?? .f16), generation: source.generation,
       tokenizer: source.tokenizer == nil ? nil : "tokenizer", chatTemplate: source.chatTemplate == nil ? nil : "chat_template",
+      certificate: record == nil ? nil : CertificateRequest.blob,
       provenance: .init(sources: sources ?? provenance(of: source), recipe: recipe), transcript: try transcript(of: stored))
     return try writer.finish(description, limit: limit)
   }

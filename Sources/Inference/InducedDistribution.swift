@@ -14,8 +14,9 @@ import Tokenizers
 /// it; inside a split token, the next piece as the sum over the tokens that start with the pieces so far and go on. So the
 /// divergence of a token is that of its pieces, added up along the token that the text has. Rows that are no token of the tokenizer,
 /// and tokens that no text becomes, count as impossible.
-struct InducedDistribution: Sendable {
-  let splits: TokenSplits
+package struct InducedDistribution: Sendable {
+  /// What the smaller vocabulary makes of each token.
+  package let splits: TokenSplits
   /// Tokens by the pieces they start with: those that have more pieces than that.
   private let continuations: [[Int32]: [Int32]]
   /// The tokens, split ones, whose first piece is each piece; only pieces that have any.
@@ -24,7 +25,7 @@ struct InducedDistribution: Sendable {
   private let rows: Int
 
   /// - Parameter rows: logits of the larger model, which may have more rows than its tokenizer has tokens, or fewer.
-  init(_ splits: TokenSplits, rows: Int) {
+  package init(_ splits: TokenSplits, rows: Int) {
     self.splits = splits
     self.rows = rows
     var starts: [Int32: [Int32]] = [:], continuations: [[Int32]: [Int32]] = [:]
@@ -40,7 +41,7 @@ struct InducedDistribution: Sendable {
   /// The logits of the first piece that the logits of tokens stand for.
   ///
   /// - Parameter count: rows of the smaller model; those without a token get a logit that counts for nothing.
-  func firstPieces(_ logits: UnsafePointer<Float>, count: Int) -> [Float] {
+  package func firstPieces(_ logits: UnsafePointer<Float>, count: Int) -> [Float] {
     let most = logits[argmax(logits, count: rows)]
     var result = (0..<count).map { piece in
       let old = piece < splits.oldIDs.count ? splits.oldIDs[piece] : -1

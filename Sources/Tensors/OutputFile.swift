@@ -20,16 +20,23 @@ public final class OutputFile {
 
   /// Creates `PATH.tmp`.
   ///
+  /// - Parameters:
+  ///   - mode: who may read and write the file.
+  ///   - replaces: whether a file of that name may be there already.
   /// - Throws: `cannotCreate` when the folder is missing or not writable, when `PATH.tmp` exists already, or when `path` is a
   ///   folder or a device, which the rename would put out of the way.
-  public init(path: String) throws(LMToolError) {
+  public init(path: String, mode: UInt32 = 0o644, replaces: Bool = true) throws(LMToolError) {
     var status = stat()
-    guard stat(path, &status) != 0 || status.st_mode & S_IFMT == S_IFREG else {
+    let isThere = stat(path, &status) == 0
+    guard !isThere || status.st_mode & S_IFMT == S_IFREG else {
       throw LMToolError(.cannotCreate, "it exists and is not a regular file; name another output", file: path)
+    }
+    guard !isThere || replaces else {
+      throw LMToolError(.cannotCreate, "it exists, and is not replaced; name another output", file: path)
     }
     self.path = path
     temporary = path + ".tmp"
-    descriptor = PendingOutputs.create(temporary) { open($0, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o644) }
+    descriptor = PendingOutputs.create(temporary) { open($0, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode_t(mode)) }
     guard descriptor >= 0 else { throw LMToolError.creating(path, "cannot create the file", temporary: temporary) }
     isPending = true
   }

@@ -37,7 +37,9 @@ struct HelpTests {
         ]
       ),
       ("calibrate", ["--output", "--text", "--chats", "--tokens", "--own-samples", "--window", "--seed", "--json"]),
-      ("export", ["--output", "--to", "--dtype", "--tokenizer"]), ("verify", ["--budget", "--json"]),
+      ("export", ["--output", "--to", "--dtype", "--tokenizer", "--original", "--probe", "--no-certificate"]),
+      ("verify", ["--budget", "--quick", "--min-grade", "--against", "--key", "--html", "--json"]),
+      ("sign", ["--key", "--output", "--make-key"]),
       ("compress", ["--output", "--budget", "--scheme", "--report", "--json"]),
       (
         "sweep",

@@ -113,6 +113,47 @@ struct PageTests {
     }
   }
 
+  /// A verification whose every name and text is `name`.
+  private func verification(_ name: String) throws -> VerificationReport {
+    let speech: JSONValue = .object([
+      "repetition": .double(0.01), "greedy_repetition": .double(0.2), "distinct": .double(0.9), "empty": .int(0),
+      "nats_per_byte": .double(0.5),
+    ])
+    let figures: JSONValue = .object([
+      "bits_per_byte_before": .double(1), "bits_per_byte": .double(1.0625), "best_before": .double(0.9), "best": .double(0.95),
+      "divergence": .double(0.123), "divergence_99": .double(1.5), "top_agreement": .double(0.8125), "overlap": .double(0.75),
+    ])
+    let probe: JSONValue = .object([
+      "name": .string(name), "positions": .array([.int(1), .int(5), .int(9)]),
+      "divergences": .array([.double(0), .double(0.1), .double(2)]),
+    ])
+    let answer: JSONValue = .object([
+      "prompt": .string(name), "original": .string(name), "greedy": .string(name), "samples": .array([.string(name)]),
+    ])
+    let quality: JSONValue = .object([
+      "figures": figures, "speech": speech, "originalSpeech": speech, "coherence": .object(["reasons": .array([.string(name)])]),
+      "fidelity": .string("C"), "original": .string(name), "certificateBytes": .int(99), "sameAnswers": .int(1),
+      "details": .object(["probes": .array([probe]), "answers": .array([answer])]),
+    ])
+    let check: JSONValue = .object(["name": .string(name), "passed": .bool(false), "detail": .string(name)])
+    return try decoded(
+      VerificationReport.self,
+      .object(["checks": .array([check]), "bytes": .int(40_000_000), "bits_per_weight": .double(2.38), "quality": quality]))
+  }
+
+  @Test func aVerificationIsWholeAndEscaped() throws {
+    let page = VerificationPage(try verification(Self.hostile), file: "/models/" + Self.hostile).html.markup
+    let plain = VerificationPage(try verification("plain"), file: "/models/plain").html.markup
+    #expect(Markup(page).problem == nil && Markup(plain).problem == nil)
+    #expect(Markup(page).elements == Markup(plain).elements)
+    for word in ["plain: FAIL", "40.0 MB", "1.0625", "0.123", "81.2 %", "Distribution of KL", "original, greedy", "seq-rep-4"] {
+      #expect(plain.contains(word), "\(word)")
+    }
+    var bare = try verification("plain")
+    bare.quality = nil
+    #expect(Markup(VerificationPage(bare, file: "a").html.markup).problem == nil)
+  }
+
   @Test(arguments: [("a.html", ReportFile.Form.html), ("b.JSON", .json), ("x/y.HTML", .html)])
   func theNameOfAReportTellsItsForm(name: String, form: ReportFile.Form) throws {
     #expect(try ReportFile(parsing: name).form == form)

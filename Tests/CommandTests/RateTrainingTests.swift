@@ -13,7 +13,10 @@ struct RateTrainingTests {
   let scratch = TestFolder()
 
   private func arguments(_ more: [String], to name: String) -> [String] {
-    ["compress", stories, "-o", scratch.path(name), "--budget", "110kB", "--tokens", "16384", "--quiet", "--json"] + more
+    [
+      "compress", stories, "-o", scratch.path(name), "--budget", "110kB", "--tokens", "16384", "--no-certificate", "--quiet",
+      "--json",
+    ] + more
   }
 
   private func report(_ more: [String], to name: String) throws -> [String: JSONValue] {

@@ -13,7 +13,8 @@ struct ResumeTests {
   private var work: String { scratch.path("work") }
 
   private func arguments(_ goal: [String], to name: String, isKept: Bool = true) -> [String] {
-    ["compress", stories, "-o", scratch.path(name), "--tokens", "2048", "--quiet"] + goal + (isKept ? ["--work-dir", work] : [])
+    ["compress", stories, "-o", scratch.path(name), "--tokens", "2048", "--no-certificate", "--quiet"] + goal
+      + (isKept ? ["--work-dir", work] : [])
   }
 
   /// Starts a compression and kills it when the work folder has a file whose name begins so.

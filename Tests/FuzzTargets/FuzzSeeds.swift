@@ -1,4 +1,7 @@
+import Artifacts
+import Compression
 import FoundationEssentials
+import Models
 import Tensors
 import TestSupport
 import Tokenizers
@@ -24,6 +27,7 @@ public enum FuzzSeeds {
       return [[0] + rules.characterMap, [1] + rules.characterMap]
     case .template: return try templates()
     case .adapter: return try adapters.indices.map { try adapter($0) }
+    case .certificate: return [try certificate()]
     case .safetensors, .gguf, .llama2c, .pytorch, .pickle, .numpy, .ggml, .quantized, .sentencePiece, .lmz,
       .calibration:
       return []
@@ -74,6 +78,11 @@ public enum FuzzSeeds {
     return families.map { bytes($0) } + zip(families, talks).map { bytes($0) + [0] + bytes($1) }
       + snippets.map { bytes($0) + [0] + bytes(json["variables"]?.string ?? "") }
       + ChatTemplate.allNames.compactMap { try? ChatTemplate.named($0).map { bytes($0.source) } }
+  }
+
+  private static func certificate() throws -> [UInt8] {
+    let model = try ModelSource.open(stories)
+    return try CertificateMaking(original: model).certify(model, allowance: 6_000).encoded()
   }
 
   private static func adapter(_ base: Int) throws -> [UInt8] {

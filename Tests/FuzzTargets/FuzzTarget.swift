@@ -31,6 +31,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
   /// A byte that says of which base, two with the length of an `adapter_config.json`, that, and the safetensors file beside it.
   case adapter
   case lmz
+  case certificate
   case calibration
 
   /// Feeds `data` to the parser, by way of the file `scratch`.
@@ -53,6 +54,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
       case .template: try FuzzText.template(data)
       case .adapter: try adapter(data, scratch)
       case .lmz: try artifact(try Artifact(path: try scratch.write(data)))
+      case .certificate: _ = try Certificate(encoded: data)
       case .calibration: _ = try Calibration(file: try scratch.write(data), for: try ModelSource.open(stories))
       }
     } catch {
@@ -100,6 +102,7 @@ public enum FuzzTarget: String, CaseIterable, Sendable {
 
   private func artifact(_ artifact: Artifact) throws {
     _ = artifact.verifyBytes()
+    if let name = artifact.manifest.certificate { _ = try Certificate(encoded: try artifact.blob(name)) }
     try read(artifact.tensors.prefix(16))
   }
 }

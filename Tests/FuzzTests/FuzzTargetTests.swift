@@ -27,7 +27,7 @@ struct FuzzTargetTests {
   }
 
   /// The inputs that are put together from fixtures, or made.
-  @Test(arguments: [FuzzTarget.tokenizerJSON, .tekken, .tiktoken, .characterMap, .template, .adapter])
+  @Test(arguments: [FuzzTarget.tokenizerJSON, .tekken, .tiktoken, .characterMap, .template, .adapter, .certificate])
   func damagedSeedsAreHarmless(target: FuzzTarget) throws {
     let seeds = try FuzzSeeds.of(target).filter { target != .tiktoken || $0.first != UInt8(ascii: "#") }
     #expect(!seeds.isEmpty)

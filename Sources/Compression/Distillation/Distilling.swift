@@ -269,13 +269,17 @@ public final class Distilling {
 
 extension Distilling {
   /// Writes the student: a healed artifact as an artifact, a healed quantized directory as one, any other as a model directory in f32.
-  public func write(_ source: ModelSource, to path: String, progress: ProgressConsumer? = nil) throws(LMToolError) {
+  ///
+  /// - Parameter certificate: makes the record of quality of an artifact; nil leaves it out.
+  public func write(
+    _ source: ModelSource, to path: String, certificate: CertificateRequest? = nil, progress: ProgressConsumer? = nil
+  ) throws(LMToolError) {
     let trained = try source.with(student)
     if case .factors = options.plan, Quantizing.isQuantized(source), !source.format.hasPrefix("lmz") {
       try QuantizedFolder.write(trained, to: path)
     } else if case .factors = options.plan {
       let recipe: JSONValue = .object(["distill": .object(["steps": .int(optimizer.steps)])])
-      _ = try Exporting.lmz(trained, to: path, recipe: recipe, progress: progress)
+      _ = try Exporting.lmz(trained, to: path, recipe: recipe, certificate: certificate, progress: progress)
     } else {
       try Importing.run(trained, to: path, type: .f32, progress: progress)
     }

@@ -33,6 +33,7 @@ public struct RateCompressing {
   private let options: RateOptions
   private let workFolder: String?
   private let vocabulary: VocabularyGoal
+  private let certificate: CertificateRequest?
   private let progress: ProgressConsumer?
 
   /// Windows of the calibration text that are kept aside to judge the result by.
@@ -43,10 +44,12 @@ public struct RateCompressing {
   /// - Parameters:
   ///   - vocabulary: how many tokens to keep.
   ///   - workFolder: a folder that keeps what is done, to go on after an interruption.
+  ///   - certificate: makes the record of quality that goes into the file; nil leaves it out.
   public init(
     _ source: ModelSource, to path: String, options: RateOptions = RateOptions(), vocabulary: VocabularyGoal = .automatic,
-    workFolder: String? = nil, progress: ProgressConsumer? = nil
+    workFolder: String? = nil, certificate: CertificateRequest? = nil, progress: ProgressConsumer? = nil
   ) {
+    self.certificate = certificate
     self.source = source
     self.path = path
     self.options = options
@@ -171,8 +174,9 @@ public struct RateCompressing {
   private func compress(
     _ model: RateModel, bytes: Int, _ judge: RateJudge, timer: inout StageTimer
   ) throws(LMToolError) -> RateReport {
-    let fitting = RateFitting(model, path: path, progress: progress)
-    let reserve = options.healing == nil ? 0 : RateHealing.bytes(model.source.spec)
+    let fitting = RateFitting(model, path: path, certificate: certificate, progress: progress)
+    let reserve =
+      (options.healing == nil ? 0 : RateHealing.bytes(model.source.spec)) + RateFitting.reserve(certificate, bytes)
     var (result, aim) = try quantize(fitting, bytes: bytes - fixedBytes(model.source) - reserve, budget: bytes - reserve, &timer)
     var before: (training: RateReport.Quality?, healing: RateReport.Quality?)
     if options.training != nil {
@@ -232,7 +236,7 @@ public struct RateCompressing {
   /// Refuses a budget that nothing fits into, before hours are spent on it.
   private func check(_ goal: RateGoal, _ source: ModelSource) throws(LMToolError) {
     guard goal.isSize else { return }
-    let bytes = bytes(of: goal), least = leastBytes(overhead: fixedBytes(source))
+    let bytes = bytes(of: goal), least = leastBytes(overhead: fixedBytes(source) + RateFitting.reserve(certificate, bytes))
     guard bytes < least else { return }
     throw LMToolError(
       .usage,
@@ -255,7 +259,8 @@ public struct RateCompressing {
     let goal = BinaryLogarithm.approximate(target)
     for _ in 0..<5 {
       removeTree(path)
-      let report = try compress(model, bytes: max(bytes, leastBytes(overhead: fixedBytes(model.source))), judge, timer: &timer)
+      let least = leastBytes(overhead: fixedBytes(model.source) + RateFitting.reserve(certificate, bytes))
+      let report = try compress(model, bytes: max(bytes, least), judge, timer: &timer)
       let found = max(report.quality[0].divergence, 1e-9)
       tried.append((report.bytes, BinaryLogarithm.approximate(found)))
       if found <= target, report.bytes < best?.bytes ?? Int.max { best = (report.bytes, report) }

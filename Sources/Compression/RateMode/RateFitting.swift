@@ -6,15 +6,17 @@ struct RateFitting {
   /// The model.
   let model: RateModel
   private let path: String
+  private let certificate: CertificateRequest?
   private let progress: ProgressConsumer?
 
   /// How far below the budget a file may end: one part in so many.
   private static let tolerance = 2000
 
-  /// Fits files of `model` at `path`.
-  init(_ model: RateModel, path: String, progress: ProgressConsumer?) {
+  /// Fits files of `model` at `path`, which get a certificate where one is asked for.
+  init(_ model: RateModel, path: String, certificate: CertificateRequest?, progress: ProgressConsumer?) {
     self.model = model
     self.path = path
+    self.certificate = certificate
     self.progress = progress
   }
 
@@ -38,14 +40,19 @@ struct RateFitting {
   /// - Returns: the bytes of the file.
   /// - Throws: `usage` when it is larger than the budget.
   func write(_ result: RateModel.Result, _ healing: RateHealing?, budget: Int) throws(LMToolError) -> Int {
-    if healing != nil { _ = try fit(result, healing, budget: budget, attempts: 6) }
-    let size = try pack(try finished(result, healing), budget: budget, limit: budget)
+    if healing != nil { _ = try fit(result, healing, budget: budget - Self.reserve(certificate, budget), attempts: 6) }
+    let size = try pack(try finished(result, healing), budget: budget, limit: budget, certificate)
     guard size <= budget else {
       throw LMToolError(
         .usage, "the smallest file that was found has \(size) bytes, more than the budget of \(budget); ask for more",
         file: model.source.path)
     }
     return size
+  }
+
+  /// Bytes of a budget that are kept for a certificate.
+  static func reserve(_ certificate: CertificateRequest?, _ budget: Int) -> Int {
+    certificate?.reserve(fileBytes: budget) ?? 0
   }
 
   /// The model, healed where it was.
@@ -68,8 +75,11 @@ struct RateFitting {
     return size
   }
 
-  private func pack(_ model: ModelSource, budget: Int, limit: Int) throws(LMToolError) -> Int {
+  private func pack(
+    _ model: ModelSource, budget: Int, limit: Int, _ certificate: CertificateRequest? = nil
+  ) throws(LMToolError) -> Int {
     let recipe: JSONValue = .object(["compress": .object(["budget": .int(budget), "mode": .string("rate")])])
-    return try Exporting.pack(model, to: path, recipe: recipe, sources: nil, limit: limit, progress: nil)
+    return try Exporting.pack(
+      model, to: path, recipe: recipe, sources: nil, limit: limit, certificate: certificate, progress: nil)
   }
 }

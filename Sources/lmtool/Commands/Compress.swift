@@ -16,6 +16,9 @@ extension LMTool {
         a text like that of the users is better. With --train the layers that are not quantized yet learn, between one and the next, to make up \
         for those that are; with --heal the steps of the finished model are trained. Both take minutes, and cost no bytes. When nothing fits, nothing is written, and the message says what is possible.
 
+        At the end the file is verified, quality included: the exit status is 1 when it makes no sense any more. With --no-certificate its bytes \
+        alone are.
+
         With --method grid, or --scheme, matrices lie on grids of int8 or int4: faster, larger, and what GGUF can hold. The first of \
         these that fits is taken: int8; int4 with an int8 embedding; int4 throughout.
 
@@ -50,6 +53,7 @@ extension LMTool {
     var workDir: String?
     @OptionGroup(title: "Training (for rate mode)") var training: RateTrainingArguments
     @OptionGroup(title: "Calibration (for rate mode)") var calibration: CalibrationArguments
+    @OptionGroup(title: "Certificate") var certificate: CertificateArguments
     @OptionGroup var recipe: RecipeOptions
     @OptionGroup var reportFile: ReportFileArguments
     @OptionGroup var report: ReportOptions
@@ -81,9 +85,11 @@ extension LMTool {
       if let file = reportFile.file { try OutputPath.check(file.path, against: source) }
       let (result, verification) = try console.withProgress { (progress) throws(LMToolError) in
         let compression = RateCompressing(
-          source, to: output, options: training.options, vocabulary: vocab ?? .automatic, workFolder: workDir, progress: progress)
+          source, to: output, options: training.options, vocabulary: vocab ?? .automatic, workFolder: workDir,
+          certificate: try certificate.request(original: source), progress: progress)
         let result = try compression.run(goal, calibration: calibration.options) { console.warn($0) }
-        return (result, try Verifying.run(output, budget: result.budget, progress: progress))
+        let quality = certificate.noCertificate ? nil : QualityDemands()
+        return (result, try Verifying.run(output, budget: result.budget, quality: quality, progress: progress))
       }
       try reportFile.file?.write(result, page: CompressionPage(result).html)
       if report.json {
@@ -91,8 +97,7 @@ extension LMTool {
       } else {
         console.print(result.table)
         console.print()
-        console.print(verification.table)
-        console.print(console.styled(verification.passed ? "PASS" : "FAIL", verification.passed ? .green : .red))
+        console.print(verification)
       }
       if !verification.passed { throw ExitCode(1) }
     }
@@ -100,7 +105,9 @@ extension LMTool {
     private func runGrid(_ source: ModelSource) throws {
       let console = speech.console
       let result = try console.withProgress { (progress) throws(LMToolError) in
-        try Compressing.run(source, to: output, budget: goal.budget?.bytes, recipe: try recipe.recipe(), progress: progress)
+        try Compressing.run(
+          source, to: output, budget: goal.budget?.bytes, recipe: try recipe.recipe(),
+          certificate: try certificate.request(original: source), progress: progress)
       }
       if report.json {
         try console.print(json: result)
@@ -122,8 +129,7 @@ extension LMTool {
       }
       console.print(table)
       console.print()
-      console.print(result.verification.table)
-      console.print(console.styled(result.verification.passed ? "PASS" : "FAIL", result.verification.passed ? .green : .red))
+      console.print(result.verification)
     }
   }
 }

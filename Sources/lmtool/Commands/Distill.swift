@@ -20,6 +20,8 @@ extension LMTool {
         Without a teacher the student learns the text itself: fine-tuning. --lora-rank trains changes of low rank; what comes out has them \
         merged, and --adapter-out writes them by themselves, as PEFT does. --answers learns of chats only what the assistant says.
 
+        A healed artifact has a certificate beside its teacher; without a teacher it has none.
+
         Part of the text is kept aside to judge by, and the best model by it is what is written. Memory is planned before anything is read.
 
           lmtool distill small.lmz --teacher SmolLM2 -o healed.lmz --max-time 30
@@ -81,7 +83,8 @@ extension LMTool {
       try console.withProgress { (progress) throws(LMToolError) in try distilling.run(progress: progress) }
       if let step = distilling.diverged { console.warn(Self.diverged(at: step, distilling.report, options)) }
       try console.withProgress { (progress) throws(LMToolError) in
-        try distilling.write(student, to: output, progress: progress)
+        try distilling.write(
+          student, to: output, certificate: teacher.map { CertificateRequest(original: $0) }, progress: progress)
       }
       if let adapterOut { try distilling.writeAdapter(of: student, to: adapterOut) }
       distilling.finish()

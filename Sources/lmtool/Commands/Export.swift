@@ -10,11 +10,11 @@ extension LMTool {
     static let configuration = CommandConfiguration(
       abstract: "Write a model as one .lmz file, as GGUF, or as safetensors.",
       discussion: """
-        lmz: everything in one zstd-packed file with hashes, provenance and a transcript (formats/lmz.md).
+        lmz: everything in one zstd-packed file with hashes, provenance, a transcript and a certificate of quality (formats/lmz.md).
         gguf: what llama.cpp loads; int8 becomes Q8_0, int4 Q4_0 or Q4_1, without loss; --blocks quantizes floats to Q4_K or Q6_K.
         safetensors: a model directory with float weights for transformers.
 
-          lmtool export SmolLM2-int4 -o smollm2.lmz
+          lmtool export SmolLM2-int4 -o smollm2.lmz --original SmolLM2-135M-Instruct
           lmtool export smollm2.lmz -o smollm2.gguf --to gguf
         """)
 
@@ -39,6 +39,13 @@ extension LMTool {
     var pad = false
     @Option(help: "A tokenizer file or folder to use instead of the model's own.", completion: .file())
     var tokenizer: String?
+    @Option(
+      help: ArgumentHelp(
+        "For lmz: the model that this one was made from; a quantized one gets its certificate beside it, and none without.",
+        valueName: "model"),
+      completion: .file())
+    var original: String?
+    @OptionGroup(title: "Certificate (for lmz)") var certificate: CertificateArguments
     @OptionGroup var speech: OutputOptions
     @OptionGroup var threads: ThreadOptions
 
@@ -47,6 +54,7 @@ extension LMTool {
     func validate() throws {
       guard blocks == nil || target == .gguf else { throw ValidationError("--blocks is for GGUF files: add --to gguf") }
       guard !pad || target == .safetensors else { throw ValidationError("--pad is for safetensors: add --to safetensors") }
+      guard original == nil || target == .lmz else { throw ValidationError("--original is for .lmz files") }
     }
 
     func run() throws {
@@ -58,7 +66,10 @@ extension LMTool {
       let differences: [String] = try console.withProgress { (progress) throws(LMToolError) in
         switch target {
         case .lmz:
-          _ = try Exporting.lmz(source, to: output, matrixType: dtype?.type, recipe: recipe, progress: progress)
+          let original = try original.map { (path) throws(LMToolError) in try ModelSource.open(path) }
+          _ = try Exporting.lmz(
+            source, to: output, matrixType: dtype?.type, recipe: recipe,
+            certificate: try certificate.request(of: source, original: original), progress: progress)
         case .gguf:
           return try Exporting.gguf(source, to: output, matrixType: dtype?.type, blocks: blocks, progress: progress)
         case .safetensors:
@@ -74,6 +85,9 @@ extension LMTool {
       let bytes = try MappedFile(path: output).count
       let bits = Double(8 * bytes) / Double(max(1, source.parameterCount))
       console.note("\(output): \(ByteSize(bytes)), \(bits.fixed(2)) bits per weight")
+      if target == .lmz, !certificate.noCertificate, original == nil, CertificateRequest.needsOriginal(source) {
+        console.warn("there is no certificate, as the model is quantized already; --original names what it was made from")
+      }
       if source.tokenizer == nil { console.warn("the model has no tokenizer; run will need --tokenizer") }
     }
 

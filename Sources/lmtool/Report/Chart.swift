@@ -134,11 +134,14 @@ package struct Chart: Sendable {
         lines.append("<polyline class=\"\(Self.colour(index))\" points=\"\(points)\"/>\n")
       }
       for (point, at) in spots {
-        let detail = "\(series[index].name), \(point.label.printable): \(x.amount(point.x)), \(y.amount(point.y))"
+        let name = [series[index].name, point.label.printable].filter { !$0.isEmpty }.joined(separator: ", ")
+        let detail = "\(name): \(x.amount(point.x)), \(y.amount(point.y))"
         marks.append(Self.mark(index, x: at.x, y: at.y, title: detail))
         // In a crowd a label would be unreadable: the mark tells its name when it is pointed at, and the table has it.
         let text = String(point.label.printable.prefix(40))
-        if let place = placement.place(text, x: at.x, y: at.y) { labels.append(Self.label(text, place, style: "label")) }
+        if !text.isEmpty, let place = placement.place(text, x: at.x, y: at.y) {
+          labels.append(Self.label(text, place, style: "label"))
+        }
       }
     }
     return HTML(lines + marks + labels)
