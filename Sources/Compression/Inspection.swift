@@ -38,6 +38,8 @@ public struct ModelReport: Codable, Sendable {
     public var entropy: Double?
     /// In rate mode, what is stored above that entropy, in percent of it.
     public var excess: Double?
+    /// The fraction of zeros, when asked for.
+    public var zeros: Double?
   }
 
   /// All matrices of rate mode together.
@@ -62,6 +64,8 @@ public struct ModelReport: Codable, Sendable {
   public var architecture: String
   /// Layers, width, heads, key-value heads, head size, MLP channels, vocabulary, context.
   public var dimensions: [String: Int]
+  /// The sizes of each layer, where layers differ: heads, key-value heads, MLP channels.
+  public var layerSizes: [[String: Int]]?
   /// Whether head and embedding are one.
   public var isTied: Bool
   /// Parameters in all.
@@ -101,6 +105,10 @@ extension ModelReport {
       "mlp_channels": first.mlp.up.outputs,
       "vocabulary": source.spec.vocabularySize, "context": source.spec.contextLength,
     ]
+    let sizes = source.spec.layers.map { LayerSizes($0) }
+    if Set(sizes).count > 1 {
+      layerSizes = sizes.map { ["heads": $0.heads, "key_value_heads": $0.keyValueHeads, "mlp_channels": $0.channels] }
+    }
     isTied = source.spec.isTied
     parameters = source.parameterCount
     fileBytes = source.files.reduce(0) { $0 + $1.count }
@@ -124,6 +132,7 @@ extension ModelReport {
       name: tensor.name, shape: tensor.shape, type: tensor.storage.description, bytes: tensor.storedBytes, bitsPerWeight: bits)
     guard withEntropy else { return row }
     row.entropy = try entropy(of: tensor)
+    row.zeros = Double(try TensorStatistics(tensor).zeros) / Double(max(1, tensor.count))
     if tensor is any EncodedRateTensorReader { row.excess = row.entropy.flatMap { excess(bits, over: $0) } }
     return row
   }

@@ -26,8 +26,9 @@ import Tensors
       """,
     version: Exporting.version,
     subcommands: [
-      Import.self, Inspect.self, Compare.self, Calibrate.self, Quantize.self, Export.self, Verify.self, Sign.self, Compress.self,
-      Sweep.self, Distill.self, Sample.self, Run.self, Chat.self, Eval.self, Bench.self, Tokenize.self, Logits.self,
+      Import.self, Inspect.self, Compare.self, Calibrate.self, Prune.self, Quantize.self, Export.self, Verify.self, Sign.self,
+      Compress.self, Sweep.self, Distill.self, Sample.self, Run.self, Chat.self, Eval.self, Bench.self, Tokenize.self,
+      Logits.self,
     ])
 
   /// What errors of the command line begin with, as all errors do.

@@ -29,6 +29,13 @@ struct HelpTests {
         ]
       ),
       ("quantize", ["--output", "--scheme", "--embedding-scheme", "--keep", "--method", "--calibration"]),
+      (
+        "prune",
+        [
+          "--output", "--layers", "--mlp", "--heads", "--vocab", "--width", "--target-params", "--target-bytes", "--sparsity",
+          "--pattern", "--method", "--importance", "--uniform", "--pad", "--calibration", "--text", "--report", "--json",
+        ]
+      ),
       ("calibrate", ["--output", "--text", "--chats", "--tokens", "--own-samples", "--window", "--seed", "--json"]),
       ("export", ["--output", "--to", "--dtype", "--tokenizer", "--original", "--probe", "--no-certificate"]),
       ("verify", ["--budget", "--quick", "--min-grade", "--against", "--key", "--html", "--json"]),

@@ -55,7 +55,8 @@ struct CheckpointNaming {
 
   /// The place of a tensor that shares a stored one with others.
   private func fused(_ tensor: TensorSpec, _ name: String, _ plan: SpecPlan) -> TensorSlice? {
-    let queries = plan.heads * plan.headSize, keys = plan.keyValueHeads * plan.headSize
+    guard let layer = tensor.layer else { return nil }
+    let size = plan.sizes[layer], queries = size.heads * plan.headSize, keys = size.keyValueHeads * plan.headSize
     func rows(_ parts: [TensorRole: Int], of total: Int) -> TensorSlice? {
       parts[tensor.role].map {
         TensorSlice(name, shape: [total] + tensor.shape.dropFirst(), first: $0, rows: tensor.shape[0])
@@ -69,7 +70,7 @@ struct CheckpointNaming {
       return TensorSlice(
         name, shape: [3 * queries] + tensor.shape.dropFirst(), part: part, of: 3, headSize: plan.headSize)
     case (.gate, _), (.up, _):
-      return fusesGateUp ? rows([.gate: 0, .up: plan.channels], of: 2 * plan.channels) : nil
+      return fusesGateUp ? rows([.gate: 0, .up: size.channels], of: 2 * size.channels) : nil
     default: return nil
     }
   }

@@ -26,18 +26,20 @@ extension SpecPlan {
   }
 
   private func attention(_ index: Int) -> AttentionSpec {
-    let queries = heads * headSize, keys = keyValueHeads * headSize, bias = hasQueryKeyValueBias
+    let size = sizes[index], bias = hasQueryKeyValueBias
+    let queries = size.heads * headSize, keys = size.keyValueHeads * headSize
     return AttentionSpec(
-      heads: heads, keyValueHeads: keyValueHeads, headSize: headSize, scale: scales[index], softcap: softcap,
+      heads: size.heads, keyValueHeads: size.keyValueHeads, headSize: headSize, scale: scales[index], softcap: softcap,
       rotary: rotary[index], queryScaling: queryScaling, window: windows[index],
       query: linear(.query, index, queries, width, hasBias: bias), key: linear(.key, index, keys, width, hasBias: bias),
-      value: linear(.value, index, keys, width, hasBias: bias), queryNorm: headNorm(.queryNorm, index, heads),
-      keyNorm: headNorm(.keyNorm, index, keyValueHeads),
+      value: linear(.value, index, keys, width, hasBias: bias), queryNorm: headNorm(.queryNorm, index, size.heads),
+      keyNorm: headNorm(.keyNorm, index, size.keyValueHeads),
       output: linear(.attentionOutput, index, width, queries, hasBias: hasOutputBias))
   }
 
   private func mlp(_ index: Int) -> MLPSpec {
-    MLPSpec(
+    let channels = sizes[index].channels
+    return MLPSpec(
       activation: activation, gate: isGated ? linear(.gate, index, channels, width, hasBias: hasMLPBias) : nil,
       up: linear(.up, index, channels, width, hasBias: hasMLPBias),
       down: linear(.down, index, width, channels, hasBias: hasMLPBias))

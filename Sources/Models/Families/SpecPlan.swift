@@ -9,6 +9,9 @@ struct SpecPlan {
   /// Learned positions: rows of the table, and those before that of position 0.
   var positions: (rows: Int, offset: Int)?
 
+  /// Of each layer.
+  var sizes: [LayerSizes]
+
   // Norms.
   var epsilon: Float
   var norm = NormSpec.Kind.rms
@@ -76,7 +79,8 @@ struct SpecPlan {
     guard heads % keyValueHeads == 0 else {
       throw configuration.refuse("num_key_value_heads", "it is \(keyValueHeads), which does not divide the \(heads) heads")
     }
-    headSize = try configuration.integerIfPresent("head_dim", in: 2...65536) ?? usualHeadSize ?? width / heads
+    let ownHeadSize = try configuration.integerIfPresent("head_dim", in: 2...65536)
+    headSize = try configuration.prunedHeadSize() ?? ownHeadSize ?? usualHeadSize ?? width / heads
     guard headSize >= 2, headSize % 2 == 0 else {
       throw configuration.refuse("head_dim", "heads have \(headSize) elements; that must be an even number")
     }
@@ -85,6 +89,8 @@ struct SpecPlan {
     } else {
       channels = try configuration.integer("intermediate_size")
     }
+    sizes = try configuration.layerSizes(
+      count: layers, whole: LayerSizes(heads: heads, keyValueHeads: keyValueHeads, channels: channels))
     context = try configuration.integerIfPresent("max_position_embeddings", in: 1...(1 << 30)) ?? usualContext
     self.epsilon = Float(try configuration.positive(epsilon.key) ?? epsilon.usual)
     self.isTied = try configuration.flag("tie_word_embeddings", default: isTied)

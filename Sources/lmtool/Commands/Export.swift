@@ -35,6 +35,8 @@ extension LMTool {
         "For gguf: quantize float matrices whose rows are multiples of 256 to q4_k (embedding and head to q6_k) or q6_k.",
         valueName: "type"))
     var blocks: GGUFBlocks?
+    @Flag(help: "For safetensors: fill up with zeros what layers of a pruned model lack, so that transformers opens it.")
+    var pad = false
     @Option(help: "A tokenizer file or folder to use instead of the model's own.", completion: .file())
     var tokenizer: String?
     @Option(
@@ -51,13 +53,15 @@ extension LMTool {
 
     func validate() throws {
       guard blocks == nil || target == .gguf else { throw ValidationError("--blocks is for GGUF files: add --to gguf") }
+      guard !pad || target == .safetensors else { throw ValidationError("--pad is for safetensors: add --to safetensors") }
       guard original == nil || target == .lmz else { throw ValidationError("--original is for .lmz files") }
     }
 
     func run() throws {
       threads.apply()
       let console = speech.console
-      let source = try ModelSource.open(model, tokenizer: tokenizer)
+      var source = try ModelSource.open(model, tokenizer: tokenizer)
+      if pad { source = try source.padded() }
       let target = self.target
       let differences: [String] = try console.withProgress { (progress) throws(LMToolError) in
         switch target {
@@ -74,6 +78,9 @@ extension LMTool {
         return []
       }
       for difference in differences { console.warn(difference) }
+      if target == .safetensors, !source.isPlain {
+        console.warn("transformers cannot open it: layers differ in size; --pad fills up with zeros what they lack")
+      }
       guard target != .safetensors else { return console.note("\(output): written") }
       let bytes = try MappedFile(path: output).count
       let bits = Double(8 * bytes) / Double(max(1, source.parameterCount))

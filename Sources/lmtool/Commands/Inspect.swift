@@ -22,7 +22,10 @@ extension LMTool {
     var model: String
     @Flag(help: "List every tensor.")
     var tensors = false
-    @Flag(help: "With every quantized tensor, the entropy of its codes in bits, and what rate mode stores above it.")
+    @Flag(
+      help:
+        "With every tensor, the part of it that is zero; with every quantized one, the entropy of its codes in bits, and what rate mode stores above it."
+    )
     var entropy = false
     @Option(help: "Statistics and histogram of one tensor.")
     var tensor: String?
@@ -48,6 +51,10 @@ extension LMTool {
       row("architecture", report.architecture + (report.isTied ? ", tied embedding" : ""))
       let order = ["layers", "width", "heads", "key_value_heads", "head_size", "mlp_channels", "vocabulary", "context"]
       row("dimensions", order.compactMap { key in report.dimensions[key].map { "\(key) \($0)" } }.joined(separator: ", "))
+      for key in ["heads", "key_value_heads", "mlp_channels"] {
+        let sizes = (report.layerSizes ?? []).compactMap { $0[key] }
+        if Set(sizes).count > 1 { row("\(key), by layer", sizes.map(String.init).joined(separator: " ")) }
+      }
       row("parameters", "\(report.parameters)")
       row("size", "\(ByteSize(report.fileBytes)), \(report.bitsPerWeight.fixed(2)) bits per weight")
       row("tokenizer", report.tokenizer)
@@ -88,12 +95,12 @@ extension LMTool {
     private static func tensors(_ rows: [ModelReport.Row]) -> Table {
       var table = Table(
         .left("tensor"), .left("shape"), .left("type"), .right("bytes"), .right("bits/weight"), .right("entropy"),
-        .right("excess %"))
+        .right("excess %"), .right("zeros %"))
       for row in rows {
         let shape = row.shape.map(String.init).joined(separator: " x ")
         let cells = [
           row.name, shape, row.type, "\(row.bytes)", row.bitsPerWeight.fixed(2), row.entropy?.fixed(3) ?? "",
-          row.excess?.fixed(2) ?? "",
+          row.excess?.fixed(2) ?? "", row.zeros.map { (100 * $0).fixed(1) } ?? "",
         ]
         table.add(cells.map { Table.Cell($0) })
       }
