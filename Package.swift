@@ -69,7 +69,8 @@ let package = Package(
       ],
       swiftSettings: strict, linkerSettings: libm),
     .target(
-      name: "TestSupport", dependencies: ["Checkpoints", "Quantization", "Tensors", collections], path: "Tests/TestSupport",
+      name: "TestSupport", dependencies: ["Checkpoints", "Quantization", "Tensors", "Kernels", collections],
+      path: "Tests/TestSupport",
       swiftSettings: strict),
     .target(
       name: "FuzzTargets",

@@ -75,15 +75,13 @@ import Testing
   }
 
   @Test(arguments: Form.all) func everyInstructionSetAgreesToTheBit(form: Form) {
-    let usual = InstructionSet.inUse
-    defer { usual.force() }
     for size in Self.sizes {
       for small in [false, true] {
-        InstructionSet.reference.force()
-        let expected = product(form, size, small: small)
-        for set in InstructionSet.allCases where set.isAvailable {
-          set.force()
-          #expect(product(form, size, small: small) == expected, "\(set) \(size) small \(small)")
+        var expected: [UInt32] = []
+        onEveryInstructionSet { set in
+          let found = product(form, size, small: small)
+          if set == .reference { expected = found }
+          #expect(found == expected, "\(set) \(size) small \(small)")
         }
       }
     }
@@ -125,8 +123,6 @@ import Testing
   }
 
   @Test func bf16ProductsFlushWhatIsDenormalAfterRounding() {
-    let usual = InstructionSet.inUse
-    defer { usual.force() }
     let least = Float.leastNormalMagnitude
     // Each: C, then one pair of A and B whose other elements are 0, and C + A B. The last four: what is no farther
     // below the least normal number than half a step of 2^-150 rounds up to it, and stays.
@@ -135,8 +131,7 @@ import Testing
       (least, -least, 0x1p-24, 0), (least, -least, 0x1.8p-25, 0), (least, -least, 0x1p-25, least),
       (least, -least, 0x1.8p-26, least),
     ]
-    for set in InstructionSet.allCases where set.isAvailable {
-      set.force()
+    onEveryInstructionSet { set in
       for (c, a, b, sum) in cases {
         for odd in [0, 1] {
           var left: [Float] = [0, 0]
@@ -171,14 +166,11 @@ import Testing
 
   @Test(arguments: [MatrixProduct.Arithmetic.f32, .bf16], [1, 31, 64, 301])
   func theGramMatrixIsTheProductToTheBit(arithmetic: MatrixProduct.Arithmetic, size: Int) {
-    let usual = InstructionSet.inUse
-    defer { usual.force() }
     let tokens = 37
     var noise = Noise(11)
     let x = noise.floats(tokens * size)
     let h = [Float](repeating: 0, count: size * size)
-    for set in InstructionSet.allCases where set.isAvailable {
-      set.force()
+    onEveryInstructionSet { set in
       var (whole, half) = (h, h)
       x.withUnsafeBufferPointer { x in
         for _ in 0..<2 {

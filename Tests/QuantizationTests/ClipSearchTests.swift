@@ -1,6 +1,7 @@
 import Kernels
 import Quantization
 import Tensors
+import TestSupport
 import Testing
 
 struct ClipSearchTests {
@@ -102,14 +103,12 @@ struct ClipSearchTests {
 
   @Test func theBytesDoNotDependOnTheInstructionSet() throws {
     let weights = gaussians(16 * 333, seed: 5)
-    let chosen = InstructionSet.inUse
-    defer { chosen.force() }
     for name in GridScheme.allNames {
-      InstructionSet.reference.force()
-      let reference = try quantize(weights, [16, 333], name)
-      for instructions in InstructionSet.allCases where instructions.isAvailable {
-        instructions.force()
-        #expect(try quantize(weights, [16, 333], name) == reference)
+      var reference = try quantize(weights, [16, 333], name)
+      try onEveryInstructionSet { (set) throws in
+        let found = try quantize(weights, [16, 333], name)
+        if set == .reference { reference = found }
+        #expect(found == reference)
       }
     }
   }
