@@ -61,10 +61,12 @@ package final class PruningPass: LayerwiseVisitor {
     }
   }
 
+  /// Moments are wanted where they choose zeros, or where a matrix loses inputs that the others make up for.
   package func wantsMoments(of group: MatrixGroup) -> Bool {
     work.sparsity?.method.needsMoments ?? false || work.compensates && keptInputs(of: group) != nil
   }
 
+  /// Takes from the matrices of a group the inputs that go, fits what stays to the moments, and makes it sparse.
   package func visit(_ group: MatrixGroup, moments: Moments?, matrices: inout LayerMatrices) throws(LMToolError) {
     try moments?.checkFinite(group)
     let kept = keptInputs(of: group)
