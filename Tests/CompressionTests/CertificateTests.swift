@@ -124,6 +124,15 @@ struct CertificateTests {
     #expect(try failures(Verifying.run(changed, quality: QualityDemands())) == ["certificate"])
   }
 
+  @Test func bytesThatTheTextDoesNotHaveAreFound() throws {  // CERT-8
+    let path = try rewrite(
+      try export(try ModelSource.open(stories)),
+      record: { for index in $0.head.probes.indices { $0.head.probes[index].bytes *= 4 } })
+    let report = try Verifying.run(path, quality: QualityDemands())
+    #expect(failures(report) == ["certificate"])
+    #expect(report.checks.contains { $0.detail.contains("bytes, not") })
+  }
+
   @Test func aRecordThatLiesOfTheOriginalIsFoundBesideIt() throws {  // CERT-13
     let original = try ModelSource.open(stories), path = try export(original)
     let flattering = try rewrite(path, record: { $0.head.speech.natsPerByte = 0.3 })

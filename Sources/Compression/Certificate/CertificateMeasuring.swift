@@ -26,9 +26,16 @@ struct CertificateMeasuring {
     guard source.spec.vocabularySize == head.vocabulary else {
       throw Certificate.broken("it is of \(head.vocabulary) tokens, the model has \(source.spec.vocabularySize)", 8)
     }
-    for probe in head.probes where tokenizer.encode(probe.text, addSpecial: false) != probe.ids {
-      throw Certificate.broken(
-        "the tokenizer of the file does not make of the text \(probe.name.printable) the tokens that the record has", 8)
+    for probe in head.probes {
+      guard tokenizer.encode(probe.text, addSpecial: false) == probe.ids else {
+        throw Certificate.broken(
+          "the tokenizer of the file does not make of the text \(probe.name.printable) the tokens that the record has", 8)
+      }
+      let bytes = tokenizer.bytes(of: probe.ids, from: probe.start, text: probe.text)
+      guard probe.bytes == bytes else {
+        throw Certificate.broken(
+          "the scored tokens of the text \(probe.name.printable) stand for \(bytes) bytes, not \(probe.bytes)", 8)
+      }
     }
   }
 
@@ -93,6 +100,13 @@ extension CertificateMeasuring.Place {
     overlap += min(tail, rest)
     divergence = max(0, sum)
     agrees = reference.ids.first.map { expected.logits[Int($0)] >= expected.highest } ?? false
+  }
+}
+
+extension Tokenizer {
+  /// Bytes of a text that its tokens from `start` on stand for (CERT-8); at least 1.
+  func bytes(of ids: [Int32], from start: Int, text: String) -> Int {
+    max(1, start == 0 ? text.utf8.count : ids[start...].reduce(0) { $0 + bytes(of: $1).count })
   }
 }
 

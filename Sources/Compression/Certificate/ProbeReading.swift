@@ -51,9 +51,9 @@ struct ProbeReading {
       defer { last = start }
       return start - last
     }
-    let bytes = first == 0 ? text.utf8.count : ids[first...].reduce(0) { $0 + tokenizer.bytes(of: $1).count }
+    let bytes = other.bytes(of: whole, from: starts[first], text: text)
     let made = Certificate.Probe(
-      name: probe.name, text: text, ids: whole, gaps: gaps, start: starts[first], bytes: max(1, bytes), nats: max(nats, 1e-9))
+      name: probe.name, text: text, ids: whole, gaps: gaps, start: starts[first], bytes: bytes, nats: max(nats, 1e-9))
     return (made, references)
   }
 

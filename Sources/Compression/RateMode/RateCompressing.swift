@@ -171,45 +171,69 @@ public struct RateCompressing {
 
   // MARK: A budget
 
+  /// A model that was quantized for a size, trained and healed where that was asked for, and judged; its file is not written yet.
+  private struct Attempt {
+    let fitting: RateFitting
+    let finished: ModelSource
+    let budget: Int
+    /// As if all that is kept for a certificate were used.
+    let report: RateReport
+  }
+
   private func compress(
     _ model: RateModel, bytes: Int, _ judge: RateJudge, timer: inout StageTimer
   ) throws(LMToolError) -> RateReport {
+    try write(try attempt(model, bytes: bytes, judge, timer: &timer), timer: &timer)
+  }
+
+  private func attempt(
+    _ model: RateModel, bytes: Int, _ judge: RateJudge, timer: inout StageTimer
+  ) throws(LMToolError) -> Attempt {
     let fitting = RateFitting(model, path: path, certificate: certificate, progress: progress)
-    let reserve =
-      (options.healing == nil ? 0 : RateHealing.bytes(model.source.spec)) + RateFitting.reserve(certificate, bytes)
-    var (result, aim) = try quantize(fitting, bytes: bytes - fixedBytes(model.source) - reserve, budget: bytes - reserve, &timer)
+    let forCertificate = RateFitting.reserve(certificate, bytes)
+    let reserve = (options.healing == nil ? 0 : RateHealing.bytes(model.source.spec)) + forCertificate
+    let first = try quantize(fitting, bytes: bytes - fixedBytes(model.source) - reserve, budget: bytes - reserve, &timer)
+    var (result, size) = (first.result, first.size)
     var before: (training: RateReport.Quality?, healing: RateReport.Quality?)
     if options.training != nil {
       before.training = try judge.judge(try model.model(result.account), progress: progress)
-      result = try fitting.attempt(bytes: aim, budget: bytes - reserve, trains: true).result
+      (result, size) = try fitting.attempt(bytes: first.aim, budget: bytes - reserve, trains: true)
       timer.finish("training")
     }
     var healing: RateHealing?
     if let options = options.healing {
       let packed = try model.model(result.account)
       before.healing = try judge.judge(packed, progress: progress)
-      healing = try RateHealing(
+      let healed = try RateHealing(
         packed, teacher: model.source, windows: model.trainingWindows, options, folder: model.folder, progress: progress)
+      size = try fitting.refit(result, healed, budget: bytes - forCertificate)
+      healing = healed
       timer.finish("healing")
     }
-    let size = try fitting.write(result, healing, budget: bytes)
-    timer.finish("packing")
-    var report = RateReport(model.source, result.account, bytes: size, originalBytes: originalBytes)
+    let finished = try fitting.finished(result, healing)
+    var report = RateReport(model.source, result.account, bytes: size + forCertificate, originalBytes: originalBytes)
     report.budget = bytes
-    report.quality = [try judge.judge(try fitting.finished(result, healing), progress: progress)]
+    report.quality = [try judge.judge(finished, progress: progress)]
     report.qualityBeforeTraining = before.training
     report.qualityBeforeHealing = before.healing
     report.training = result.training.isEmpty ? nil : result.training
     timer.finish("evaluation")
+    return Attempt(fitting: fitting, finished: finished, budget: bytes, report: report)
+  }
+
+  private func write(_ attempt: Attempt, timer: inout StageTimer) throws(LMToolError) -> RateReport {
+    var report = attempt.report
+    report.correct(bytes: try attempt.fitting.write(attempt.finished, budget: attempt.budget))
+    timer.finish("packing")
     return report
   }
 
   /// Quantizes, without training.
   ///
-  /// - Returns: the model, and the bytes of matrices that were aimed at.
+  /// - Returns: the model, the bytes of its file, and those of matrices that were aimed at.
   private func quantize(
     _ fitting: RateFitting, bytes: Int, budget: Int, _ timer: inout StageTimer
-  ) throws(LMToolError) -> (RateModel.Result, aim: Int) {
+  ) throws(LMToolError) -> (result: RateModel.Result, size: Int, aim: Int) {
     var aim = bytes
     var (result, size) = try fitting.attempt(bytes: aim, budget: budget)
     timer.finish("quantization")
@@ -221,7 +245,7 @@ public struct RateCompressing {
       (result, size) = try fitting.attempt(bytes: aim, budget: budget)
       timer.finish("quantization")
     }
-    return (result, aim)
+    return (result, size, aim)
   }
 
   /// Bytes of the file besides the matrices: tokenizer, norms, manifest, contexts.
@@ -254,16 +278,15 @@ public struct RateCompressing {
   ) throws(LMToolError) -> RateReport {
     guard target > 0, target.isFinite else { throw LMToolError(.usage, "--kl must be a number of nats above 0") }
     var tried: [(bytes: Int, logarithm: Double)] = []
-    var best: (bytes: Int, report: RateReport)?
+    var best: Attempt?
     var bytes = Int(2.5 * Double(source.parameterCount) / 8)
     let goal = BinaryLogarithm.approximate(target)
     for _ in 0..<5 {
-      removeTree(path)
       let least = leastBytes(overhead: fixedBytes(model.source) + RateFitting.reserve(certificate, bytes))
-      let report = try compress(model, bytes: max(bytes, least), judge, timer: &timer)
-      let found = max(report.quality[0].divergence, 1e-9)
-      tried.append((report.bytes, BinaryLogarithm.approximate(found)))
-      if found <= target, report.bytes < best?.bytes ?? Int.max { best = (report.bytes, report) }
+      let attempt = try attempt(model, bytes: max(bytes, least), judge, timer: &timer)
+      let found = max(attempt.report.quality[0].divergence, 1e-9), size = attempt.report.bytes
+      tried.append((size, BinaryLogarithm.approximate(found)))
+      if found <= target, size < best?.report.bytes ?? Int.max { best = attempt }
       if found <= target, found > 0.95 * target { break }
       bytes = next(tried, goal: goal - 0.03)
     }
@@ -271,11 +294,7 @@ public struct RateCompressing {
       throw LMToolError(
         .usage, "no file keeps the KL below \(target); rate mode cannot come so close to the original", file: source.path)
     }
-    if tried[tried.count - 1].bytes != best.bytes {
-      removeTree(path)
-      return try compress(model, bytes: best.report.budget ?? best.bytes, judge, timer: &timer)
-    }
-    return best.report
+    return try write(best, timer: &timer)
   }
 
   private func next(_ tried: [(bytes: Int, logarithm: Double)], goal: Double) -> Int {

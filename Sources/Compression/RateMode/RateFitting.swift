@@ -35,13 +35,19 @@ struct RateFitting {
     return (result, try fit(result, nil, budget: budget, attempts: 10))
   }
 
-  /// Writes the file. Steps that were healed take more room or less than was kept for them: the last matrix makes up for that.
+  /// Fits the file again: steps that were healed take more room or less than was kept for them, and the last matrix makes up for that.
+  ///
+  /// - Returns: the bytes of the file, which is not written.
+  func refit(_ result: RateModel.Result, _ healing: RateHealing, budget: Int) throws(LMToolError) -> Int {
+    try fit(result, healing, budget: budget, attempts: 6)
+  }
+
+  /// Writes the file, with its certificate.
   ///
   /// - Returns: the bytes of the file.
   /// - Throws: `usage` when it is larger than the budget.
-  func write(_ result: RateModel.Result, _ healing: RateHealing?, budget: Int) throws(LMToolError) -> Int {
-    if healing != nil { _ = try fit(result, healing, budget: budget - Self.reserve(certificate, budget), attempts: 6) }
-    let size = try pack(try finished(result, healing), budget: budget, limit: budget, certificate)
+  func write(_ finished: ModelSource, budget: Int) throws(LMToolError) -> Int {
+    let size = try pack(finished, budget: budget, limit: budget, certificate)
     guard size <= budget else {
       throw LMToolError(
         .usage, "the smallest file that was found has \(size) bytes, more than the budget of \(budget); ask for more",

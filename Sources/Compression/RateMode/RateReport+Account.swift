@@ -34,4 +34,10 @@ extension RateReport {
       calibrationTokens: 0, level: (tensors.first.map { $0.step / account.scale($0.name) }) ?? 0, parts: list, tensors: tensors,
       quality: [], seconds: [:])
   }
+
+  /// Puts in what the file has in the end; the difference is that of its last part.
+  mutating func correct(bytes: Int) {
+    parts[parts.count - 1].bytes += bytes - self.bytes
+    self.bytes = bytes
+  }
 }
