@@ -51,8 +51,11 @@ struct ImportanceMeter {
 
   /// Ranks at most `channels` channels and `groups` heads of keys and values of a layer; nothing else is computed.
   ///
+  /// - Parameter limits: of losses in nats; what costs more is not looked at, nor what would go after it.
   /// - Throws: `badInput` when moments are missing or not finite (CAL-5, MODEL-5, PRUNE-8).
-  func measure(layer: Int, channels: Int, groups: Int) throws(LMToolError) -> LayerImportance {
+  func measure(
+    layer: Int, channels: Int, groups: Int, limits: (channel: Double, group: Double) = (.infinity, .infinity)
+  ) throws(LMToolError) -> LayerImportance {
     let spec = source.spec.layers[layer], attention = spec.attention
     let all = MatrixGroup.groups(of: spec, layer: layer)
     let size = attention.headSize, shared = attention.heads / attention.keyValueHeads
@@ -60,10 +63,11 @@ struct ImportanceMeter {
     let output = try Matrix(all[1], source, calibration)
     let heads = (0..<attention.heads).map { output.nats(of: Array($0 * size..<($0 + 1) * size)) }
     var result = LayerImportance(channels: [], groups: [], heads: heads)
-    if groups > 0 { result.groups = try rank(output, blocks, most: groups, salt: 2 * layer) }
+    if groups > 0 { result.groups = try rank(output, blocks, most: groups, limit: limits.group, salt: 2 * layer) }
     if channels > 0 {
       let down = try Matrix(all[3], source, calibration)
-      result.channels = try rank(down, (0..<spec.mlp.down.inputs).map { [$0] }, most: channels, salt: 2 * layer + 1)
+      let units = (0..<spec.mlp.down.inputs).map { [$0] }
+      result.channels = try rank(down, units, most: channels, limit: limits.channel, salt: 2 * layer + 1)
     }
     for removal in result.channels + result.groups where !removal.nats.isFinite {
       throw LMToolError(
@@ -73,9 +77,11 @@ struct ImportanceMeter {
     return result
   }
 
-  private func rank(_ matrix: Matrix, _ units: [[Int]], most: Int, salt: Int) throws(LMToolError) -> [Removal] {
+  private func rank(
+    _ matrix: Matrix, _ units: [[Int]], most: Int, limit: Double, salt: Int
+  ) throws(LMToolError) -> [Removal] {
     switch importance {
-    case .loss: return try matrix.eliminate(units, most: most)
+    case .loss: return try matrix.eliminate(units, most: most, limit: limit)
     case .activation:
       let nats = units.map { matrix.nats(of: $0) }
       return units.indices.sorted { (nats[$0], $0) < (nats[$1], $1) }.prefix(most).map { Removal(unit: $0, nats: nats[$0]) }
@@ -121,8 +127,8 @@ struct ImportanceMeter {
       return price * max(0, total)
     }
 
-    /// The cheapest units, one after the other, the rest making up for each.
-    func eliminate(_ units: [[Int]], most: Int) throws(LMToolError) -> [Removal] {
+    /// The cheapest units, one after the other, the rest making up for each; until one costs more than `limit`.
+    func eliminate(_ units: [[Int]], most: Int, limit: Double) throws(LMToolError) -> [Removal] {
       let factor = try Moments.factor(moment, size: inputs, damping: ImportanceMeter.damping)
       let elimination = ColumnElimination(weights, factor: factor)
       var removals: [Removal] = [], left = Array(units.indices)
@@ -130,11 +136,13 @@ struct ImportanceMeter {
       while removals.count < min(most, units.count) {
         if areSingle {
           guard let input = elimination.cheapest() else { break }
-          removals.append(Removal(unit: input, nats: price * elimination.cost(of: input)))
+          let nats = price * elimination.cost(of: input)
+          guard !(nats > limit) else { break }
+          removals.append(Removal(unit: input, nats: nats))
           elimination.remove(input)
         } else {
           let costs = left.map { elimination.cost(of: units[$0]) }
-          guard let at = costs.indices.min(by: { costs[$0] < costs[$1] }) else { break }
+          guard let at = costs.indices.min(by: { costs[$0] < costs[$1] }), !(price * costs[at] > limit) else { break }
           removals.append(Removal(unit: left[at], nats: price * costs[at]))
           for input in units[left[at]] { elimination.remove(input) }
           left.remove(at: at)

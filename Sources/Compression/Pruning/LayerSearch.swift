@@ -49,8 +49,11 @@ final class LayerSearch {
 
   /// Gives up `count` layers, one a round: in each the one that costs least with those before it gone.
   ///
+  /// - Parameter isWorth: given the next step and what it adds to the KL, whether to take it; the search ends with the first that is refused.
   /// - Throws: `badInput` when the loss is not a finite number (PRUNE-8).
-  func search(_ count: Int, progress: ProgressConsumer?) throws(LMToolError) -> [Step] {
+  func search(
+    _ count: Int, progress: ProgressConsumer?, isWorth: (_ step: Step, _ nats: Double) -> Bool = { _, _ in true }
+  ) throws(LMToolError) -> [Step] {
     let layers = source.spec.layers.count
     var gone: Set<Int> = [], steps: [Step] = []
     for round in 0..<max(1, count) {
@@ -63,8 +66,10 @@ final class LayerSearch {
       }
       guard round < count else { break }
       guard let best = divergences.min(by: { ($0.value, $0.key) < ($1.value, $1.key) }) else { break }
+      let step = Step(layer: best.key, divergence: best.value)
+      guard isWorth(step, step.divergence - (steps.last?.divergence ?? 0)) else { break }
       gone.insert(best.key)
-      steps.append(Step(layer: best.key, divergence: best.value))
+      steps.append(step)
       progress?(ProgressUpdate(stage: "layers to remove", done: round + 1, total: max(1, count), unit: .passes))
     }
     return steps

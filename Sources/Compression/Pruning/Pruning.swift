@@ -171,6 +171,11 @@ public struct Pruning {
   }
 
   private func plan(tokens: [Int32]) throws(LMToolError) -> VocabularyPlan {
+    if options.vocabularyOrder == .rank {
+      let size = source.spec.vocabularySize
+      return VocabularyPlan(
+        try VocabularyTrimming(source), shares: (0..<size).map { Double(size - $0) }, bitsPerWeight: Double(8 * type.size))
+    }
     var use = TokenUse(size: source.spec.vocabularySize)
     use.add(tokens)
     let expected =
@@ -220,7 +225,7 @@ public struct Pruning {
     if let size = plan.tokens {
       let vocabulary = try self.plan(tokens: text.isGiven ? text.kept?.tokens ?? [] : [])
       result.source = try VocabularyTrimming(result.source).trimmed(keeping: try vocabulary.tokens(size: size))
-      result.vocabularyCost = vocabulary.estimate(size: size).nats
+      result.vocabularyCost = options.vocabularyOrder == .loss ? vocabulary.estimate(size: size).nats : nil
     }
     return result
   }

@@ -72,6 +72,8 @@ struct PruningTarget {
   private(set) var tokens: Int?
   /// Parameters that are left.
   private(set) var parameters: Int
+  /// What has gone is expected to cost, in nats for each token.
+  private(set) var nats = 0.0
 
   private let spec: ModelSpec
   private let steps: [LayerSearch.Step]
@@ -108,46 +110,48 @@ struct PruningTarget {
   /// - Throws: `usage` when not enough can go.
   mutating func reach(_ goal: Int, file: String) throws(LMToolError) {
     while parameters > goal {
-      let moves =
-        [nextLayer, nextTokens].compactMap { $0 } + balance.layers.flatMap { [nextChannel($0), nextGroup($0)].compactMap { $0 } }
-      guard let best = moves.min(by: { $0.price < $1.price }) else {
+      guard let best = cheapest else {
         throw LMToolError(
           .usage, "the target of \(goal) parameters is too small: of this model at least \(parameters) are left", file: file,
           rule: "PRUNE-9")
       }
-      best.make(&self)
-      parameters -= best.parameters
+      take(best)
     }
   }
 
-  private func channelSize(_ layer: Int) -> Int {
-    let mlp = spec.layers[layer].mlp
-    return mlp.inputs.reduce(spec.width) { $0 + spec.width + ($1.bias == nil ? 0 : 1) }
+  /// Takes the cheapest parts as long as they cost no more than `price` nats for a parameter.
+  mutating func take(price: Double) { while let best = cheapest, best.price <= price { take(best) } }
+
+  private var cheapest: Move? {
+    let moves =
+      [nextLayer, nextTokens].compactMap { $0 } + balance.layers.flatMap { [nextChannel($0), nextGroup($0)].compactMap { $0 } }
+    return moves.min { $0.price < $1.price }
   }
 
-  private func groupSize(_ layer: Int) -> Int {
-    let attention = spec.layers[layer].attention, shared = attention.heads / attention.keyValueHeads
-    let rows = [(attention.query, shared), (attention.key, 1), (attention.value, 1)]
-    return attention.headSize * rows.reduce(shared * spec.width) { $0 + $1.1 * (spec.width + ($1.0.bias == nil ? 0 : 1)) }
+  private mutating func take(_ move: Move) {
+    move.make(&self)
+    parameters -= move.parameters
+    nats += move.nats
   }
 
   private func nextChannel(_ layer: Int) -> Move? {
     let done = balance.channels[layer] ?? 0, all = balance.importances[layer]?.channels ?? []
     guard done < all.count else { return nil }
-    return Move(nats: all[done].nats, parameters: channelSize(layer)) { $0.balance.channels[layer] = done + 1 }
+    return Move(nats: all[done].nats, parameters: spec.channelSize(layer: layer)) { $0.balance.channels[layer] = done + 1 }
   }
 
   private func nextGroup(_ layer: Int) -> Move? {
     let done = balance.groups[layer] ?? 0, all = balance.importances[layer]?.groups ?? []
     guard done < all.count else { return nil }
-    return Move(nats: all[done].nats, parameters: groupSize(layer)) { $0.balance.groups[layer] = done + 1 }
+    return Move(nats: all[done].nats, parameters: spec.groupSize(layer: layer)) { $0.balance.groups[layer] = done + 1 }
   }
 
   private var nextLayer: Move? {
     guard layersGone < steps.count else { return nil }
     let step = steps[layersGone], before = layersGone > 0 ? steps[layersGone - 1].divergence : 0, layer = step.layer
     let whole = spec.layers[layer].tensors.reduce(0) { $0 + $1.shape.reduce(1, *) }
-    let left = whole - (balance.channels[layer] ?? 0) * channelSize(layer) - (balance.groups[layer] ?? 0) * groupSize(layer)
+    let parts = (balance.channels[layer] ?? 0) * spec.channelSize(layer: layer)
+    let left = whole - parts - (balance.groups[layer] ?? 0) * spec.groupSize(layer: layer)
     return Move(nats: max(0, step.divergence - before), parameters: left) {
       $0.layersGone += 1
       $0.balance.layers.removeAll { $0 == layer }
@@ -160,5 +164,19 @@ struct PruningTarget {
     guard next < now else { return nil }
     let nats = vocabulary.estimate(size: next).nats - vocabulary.estimate(size: now).nats
     return Move(nats: nats, parameters: (now - next) * spec.embedding.shape[1] * (spec.isTied ? 1 : 2)) { $0.tokens = next }
+  }
+}
+
+extension ModelSpec {
+  /// Parameters that a channel of the MLP of a layer has.
+  func channelSize(layer: Int) -> Int {
+    layers[layer].mlp.inputs.reduce(width) { $0 + width + ($1.bias == nil ? 0 : 1) }
+  }
+
+  /// Parameters that a head of keys and values of a layer has, with the query heads that share it.
+  func groupSize(layer: Int) -> Int {
+    let attention = layers[layer].attention, shared = attention.heads / attention.keyValueHeads
+    let rows = [(attention.query, shared), (attention.key, 1), (attention.value, 1)]
+    return attention.headSize * rows.reduce(shared * width) { $0 + $1.1 * (width + ($1.0.bias == nil ? 0 : 1)) }
   }
 }

@@ -19,6 +19,14 @@ public struct PruningOptions: Sendable, Equatable {
     case bytes(Int)
   }
 
+  /// Which tokens stay.
+  public enum VocabularyOrder: String, Sendable, CaseIterable {
+    /// Those whose loss on the text is largest for their bytes.
+    case loss
+    /// Those that come first in the vocabulary, to compare with: tokenizers number tokens as they learned them, the frequent ones first.
+    case rank
+  }
+
   /// Layers that go.
   public var layers: Layers?
   /// The fraction of the channels of all MLPs that goes.
@@ -27,6 +35,8 @@ public struct PruningOptions: Sendable, Equatable {
   public var heads: Double?
   /// Tokens that are left.
   public var vocabulary: Int?
+  /// How they are chosen.
+  public var vocabularyOrder = VocabularyOrder.loss
   /// Channels of the residual stream that are left.
   public var width: Int?
   /// Weights that become zero.

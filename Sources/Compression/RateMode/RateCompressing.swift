@@ -33,6 +33,7 @@ public struct RateCompressing {
   private let options: RateOptions
   private let workFolder: String?
   private let vocabulary: VocabularyGoal
+  private let structure: StructureGoal
   private let certificate: CertificateRequest?
   private let progress: ProgressConsumer?
 
@@ -43,17 +44,20 @@ public struct RateCompressing {
   ///
   /// - Parameters:
   ///   - vocabulary: how many tokens to keep.
+  ///   - structure: whether parts of layers may go.
   ///   - workFolder: a folder that keeps what is done, to go on after an interruption.
   ///   - certificate: makes the record of quality that goes into the file; nil leaves it out.
   public init(
     _ source: ModelSource, to path: String, options: RateOptions = RateOptions(), vocabulary: VocabularyGoal = .automatic,
-    workFolder: String? = nil, certificate: CertificateRequest? = nil, progress: ProgressConsumer? = nil
+    structure: StructureGoal = .automatic, workFolder: String? = nil, certificate: CertificateRequest? = nil,
+    progress: ProgressConsumer? = nil
   ) {
     self.certificate = certificate
     self.source = source
     self.path = path
     self.options = options
     self.vocabulary = vocabulary
+    self.structure = structure
     self.workFolder = workFolder
     self.progress = progress
   }
@@ -71,14 +75,17 @@ public struct RateCompressing {
     }
     let choice = try choose(goal, calibration)
     try check(goal, choice.source)
-    let made: Calibration
+    let scratch = structure == .whole || work != nil ? nil : try WorkFolder(beside: path), made: Calibration
     if let work, work.hasCalibration {
       made = try Calibration(file: work.calibration, for: choice.source)
     } else {
-      made = try Calibration.obtain(choice.source, calibration, savingTo: work?.calibration, progress: progress, warn: warn)
+      // Second moments are needed again to weigh the parts of layers.
+      let moments = scratch.map { $0.path + "/calibration.safetensors" }
+      made = try Calibration.obtain(
+        choice.source, calibration, savingTo: work?.calibration ?? moments, progress: progress, warn: warn)
     }
     timer.finish("calibration")
-    return try run(goal, choice, calibration: made, work: work, timer: &timer)
+    return try run(goal, choice, calibration: made, work: work, scratch: scratch, timer: &timer)
   }
 
   /// The windows of the calibration, and as long ones of the files to train on.
@@ -129,7 +136,7 @@ public struct RateCompressing {
   /// What a work folder is for.
   private func job(_ goal: RateGoal, _ calibration: CalibrationOptions) throws(LMToolError) -> String {
     "lmtool \(Exporting.version)\nmodel \(try ModelFingerprint.of(source))\ngoal \(goal)\noptions \(options)\n"
-      + "vocabulary \(vocabulary)\ncalibration \(calibration)\n"
+      + "vocabulary \(vocabulary)\nstructure \(structure)\ncalibration \(calibration)\n"
   }
 
   /// Compresses with a calibration that is there already.
@@ -137,19 +144,26 @@ public struct RateCompressing {
     var timer = StageTimer()
     try OutputPath.check(path, against: source)
     let choice = VocabularyChoice(whole: source, because: "kept whole: the calibration was made with it")
-    return try run(goal, choice, calibration: calibration, work: nil, timer: &timer)
+    let scratch = structure == .whole ? nil : try WorkFolder(beside: path)
+    return try run(goal, choice, calibration: calibration, work: nil, scratch: scratch, timer: &timer)
   }
 
   private func run(
-    _ goal: RateGoal, _ choice: VocabularyChoice, calibration: Calibration, work: RateWork?, timer: inout StageTimer
+    _ goal: RateGoal, _ choice: VocabularyChoice, calibration: Calibration, work: RateWork?, scratch: WorkFolder?,
+    timer: inout StageTimer
   ) throws(LMToolError) -> RateReport {
+    defer { withExtendedLifetime(scratch) {} }
     try check(goal, choice.source)
     let (kept, aside) = calibration.split(heldOut: Self.heldOutWindows)
     let trained = try trainingWindows(choice.source, beside: kept.windows)
     if let training = options.training {
-      try SuffixTraining.checkMemory(choice.source, tokens: trained.tokens.count, window: trained.length, training)
+      try SuffixTraining.checkMemory(
+        choice.source, teacher: choice.source, tokens: trained.tokens.count, window: trained.length, training)
     }
-    let model = try RateModel(choice.source, kept, trainingWindows: trained, options: options, work: work)
+    let left = try weigh(goal, choice.source, kept, folder: work?.structure ?? scratch?.path)
+    timer.finish("structure")
+    let model = try RateModel(
+      left.source, of: choice.source, left.calibration, trainingWindows: trained, options: options, work: work)
     let judge = try RateJudge(source, windows: aside, tokenizedBy: choice.source)
     var report: RateReport
     switch goal {
@@ -164,9 +178,21 @@ public struct RateCompressing {
     report.parameters = source.parameterCount
     report.vocabularyBefore = source.spec.vocabularySize
     report.vocabularyReason = choice.reason
+    report.structure = left.report
     report.seconds = timer.seconds
     work?.remove()
     return report
+  }
+
+  /// The parts of layers that are worth their bytes.
+  private func weigh(
+    _ goal: RateGoal, _ source: ModelSource, _ calibration: Calibration, folder: String?
+  ) throws(LMToolError) -> StructureChoice {
+    guard structure == .automatic, let folder else { return StructureChoice(whole: source, calibration, because: "as asked") }
+    guard calibration.moments != nil else {
+      return StructureChoice(whole: source, calibration, because: "the calibration has no second moments to weigh its parts by")
+    }
+    return try StructureChoice.weigh(source, calibration, budget: bytes(of: goal), folder: folder, progress: progress)
   }
 
   // MARK: A budget
@@ -205,7 +231,7 @@ public struct RateCompressing {
       let packed = try model.model(result.account)
       before.healing = try judge.judge(packed, progress: progress)
       let healed = try RateHealing(
-        packed, teacher: model.source, windows: model.trainingWindows, options, folder: model.folder, progress: progress)
+        packed, teacher: model.original, windows: model.trainingWindows, options, folder: model.folder, progress: progress)
       size = try fitting.refit(result, healed, budget: bytes - forCertificate)
       healing = healed
       timer.finish("healing")

@@ -9,6 +9,8 @@ import Tensors
 struct RateModel {
   /// The model.
   let source: ModelSource
+  /// What training aims at: the model before parts of its layers went.
+  let original: ModelSource
   private let calibration: Calibration
   /// What is trained on.
   let trainingWindows: TokenWindows
@@ -16,11 +18,14 @@ struct RateModel {
   private let work: RateWork?
   private let embedding: [Float]
 
-  /// Prepares a model; the windows of the calibration are what layers are run on, `trainingWindows` what they are trained on.
+  /// Prepares a model, all or a part of `original`; the windows of the calibration are what layers are run on, `trainingWindows` what they
+  /// are trained on.
   init(
-    _ source: ModelSource, _ calibration: Calibration, trainingWindows: TokenWindows, options: RateOptions, work: RateWork?
+    _ source: ModelSource, of original: ModelSource, _ calibration: Calibration, trainingWindows: TokenWindows,
+    options: RateOptions, work: RateWork?
   ) throws(LMToolError) {
     self.source = source
+    self.original = original
     self.calibration = calibration
     self.trainingWindows = trainingWindows
     self.options = options
@@ -90,7 +95,8 @@ struct RateModel {
       var replaced: [String: [Float]] = [:]
       for (name, matrix) in account.matrices { replaced[name] = try matrix.dequantized() }
       return try SuffixTraining(
-        source, windows: trainingWindows, replaced: replaced, options, folder: work?.folder, progress: progress)
+        source, teacher: original, windows: trainingWindows, replaced: replaced, options, folder: work?.folder, progress: progress
+      )
     }
     let visitor = RatePass(source, options: options, account: account, work: work, training: training)
     try pass.run(visitor) { update in

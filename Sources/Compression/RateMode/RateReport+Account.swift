@@ -41,3 +41,17 @@ extension RateReport {
     self.bytes = bytes
   }
 }
+
+extension RateReport.Structure {
+  /// What became of `before`.
+  init(_ before: ModelSpec, _ after: ModelSpec, reason: String) {
+    func part(_ name: String, _ count: (LayerSpec) -> Int) -> Part {
+      Part(name: name, before: before.layers.reduce(0) { $0 + count($1) }, after: after.layers.reduce(0) { $0 + count($1) })
+    }
+    parts = [
+      part("layers") { _ in 1 }, part("channels of MLPs") { $0.mlp.up.outputs },
+      part("heads of keys and values") { $0.attention.keyValueHeads },
+    ]
+    self.reason = reason
+  }
+}

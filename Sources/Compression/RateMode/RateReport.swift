@@ -55,6 +55,30 @@ public struct RateReport: Codable, Sendable {
     public var bytes: Int
   }
 
+  /// What is left of the layers.
+  public struct Structure: Codable, Sendable {
+    /// Parts of one kind.
+    public struct Part: Codable, Sendable {
+      /// "layers", "channels of MLPs", "heads of keys and values".
+      public var name: String
+      /// How many there were, in all layers.
+      public var before: Int
+      /// How many are left.
+      public var after: Int
+    }
+
+    /// The parts.
+    public var parts: [Part]
+    /// Why, in a few words without a full stop.
+    public var reason: String
+
+    /// What went, and the reason, in a few words without a full stop.
+    public var text: String {
+      let gone = parts.filter { $0.after < $0.before }.map { "\($0.before - $0.after) of \($0.before) \($0.name)" }
+      return gone.isEmpty ? reason : gone.joined(separator: ", ") + " given up: " + reason
+    }
+  }
+
   /// The original, by the path that was opened.
   public var model: String?
   /// The most bytes that were allowed.
@@ -71,6 +95,8 @@ public struct RateReport: Codable, Sendable {
   public var vocabularyAfter: Int
   /// Why the vocabulary is as it is, in a few words without a full stop.
   public var vocabularyReason: String
+  /// What is left of the layers.
+  public var structure: Structure?
   /// Tokens of the calibration.
   public var calibrationTokens: Int
   /// The one knob: the step of an output whose sensitivity is 1.

@@ -25,6 +25,11 @@ final class RateWork {
   private var path: String { folder.path }
   /// Where the calibration is kept.
   var calibration: String { path + "/calibration.safetensors" }
+  /// Where the matrices are that were fitted anew when parts of layers went; made anew each time.
+  var structure: String {
+    mkdir(path + "/structure", 0o755)
+    return path + "/structure"
+  }
   /// Whether a calibration is kept.
   var hasCalibration: Bool { access(calibration, F_OK) == 0 }
 

@@ -34,19 +34,20 @@ final class SuffixTraining {
   /// Prepares the training of all layers of `source` behind a quantized embedding, and head where it is another matrix.
   ///
   /// - Parameters:
+  ///   - teacher: of the same vocabulary and width.
   ///   - replaced: floats of the matrices that are quantized already, by name.
   ///   - folder: keeps the state after every layer, to go on after an interruption.
   /// - Throws: `badInput` for weights that are not finite, and for a checkpoint that is damaged.
   init(
-    _ source: ModelSource, windows: TokenWindows, replaced: [String: [Float]], _ options: SuffixTrainingOptions,
-    folder: JobFolder? = nil, progress: ProgressConsumer? = nil
+    _ source: ModelSource, teacher: ModelSource, windows: TokenWindows, replaced: [String: [Float]],
+    _ options: SuffixTrainingOptions, folder: JobFolder? = nil, progress: ProgressConsumer? = nil
   ) throws(LMToolError) {
     self.options = options
     self.windows = windows
     self.progress = progress
     spec = source.spec
     let arithmetic: MatrixProduct.Arithmetic = options.usesBF16 ? .bf16 : .f32
-    let teacher = try TrainedModel(source, plan: .nothing, window: windows.length, arithmetic: arithmetic)
+    let teacher = try TrainedModel(teacher, plan: .nothing, window: windows.length, arithmetic: arithmetic)
     student = try TrainedModel(source, plan: .layers, window: windows.length, arithmetic: arithmetic)
     step = TrainingStep(student, teacher: teacher)
     optimizer = AdamW(student.parameters, AdamWOptions())
@@ -58,6 +59,8 @@ final class SuffixTraining {
     forEachBatch { batch, tokens in
       write(teacher.forward(tokens, window: windows.length), to: references, at: batch)
       write(student.embedded(tokens, window: windows.length), to: streams, at: batch)
+      let done = batch.upperBound * windows.length
+      progress?(ProgressUpdate(stage: "teacher", done: done, total: windows.tokens.count, unit: .tokens))
     }
     if let kept = try checkpoint?.load(into: student, optimizer, retire: retire) { state = kept }
   }
@@ -66,12 +69,12 @@ final class SuffixTraining {
   ///
   /// - Throws: `usage`, with what it would take.
   static func checkMemory(
-    _ source: ModelSource, tokens: Int, window: Int, _ options: SuffixTrainingOptions
+    _ source: ModelSource, teacher: ModelSource, tokens: Int, window: Int, _ options: SuffixTrainingOptions
   ) throws(LMToolError) {
     var training = DistillingOptions()
     training.plan = .layers
     training.batch = max(1, options.stepTokens / window)
-    var memory = TrainingMemory(student: source, teacher: source, window: window, training)
+    var memory = TrainingMemory(student: source, teacher: teacher, window: window, training)
     memory.activations += 2 * 4 * tokens * source.spec.width
     guard let available = availableMemory(), memory.total > available else { return }
     throw LMToolError(

@@ -44,6 +44,13 @@ extension LMTool {
         everything, or a number. For rate mode.
         """, valueName: "auto|all|n"))
     var vocab: VocabularyGoal?
+    @Option(
+      help: ArgumentHelp(
+        """
+        Parts of layers to keep: auto gives up channels, heads and layers that are worth less than their bytes, all keeps everything \
+        (default: auto). For rate mode.
+        """, valueName: "auto|all"))
+    var structure: StructureGoal?
     @Option(help: "A tokenizer file or folder to use instead of the model's own.", completion: .file())
     var tokenizer: String?
     @Option(
@@ -63,10 +70,11 @@ extension LMTool {
     func validate() throws {
       if isRate, recipe.isGiven { throw ValidationError("--scheme and its companions go with --method grid") }
       let isRateOnly =
-        goal.bits != nil || goal.kl != nil || workDir != nil || vocab != nil || calibration.isGiven || training.isGiven
-        || reportFile.file != nil
+        goal.bits != nil || goal.kl != nil || workDir != nil || vocab != nil || structure != nil || calibration.isGiven
+        || training.isGiven || reportFile.file != nil
       if !isRate, isRateOnly {
-        throw ValidationError("--bits, --kl, --vocab, --work-dir, --report, training and a calibration go with --method rate")
+        throw ValidationError(
+          "--bits, --kl, --vocab, --structure, --work-dir, --report, training and a calibration go with --method rate")
       }
       if isRate, goal.goal == nil { throw ValidationError("rate mode needs --budget, --bits or --kl") }
     }
@@ -85,7 +93,8 @@ extension LMTool {
       if let file = reportFile.file { try OutputPath.check(file.path, against: source) }
       let (result, verification) = try console.withProgress { (progress) throws(LMToolError) in
         let compression = RateCompressing(
-          source, to: output, options: training.options, vocabulary: vocab ?? .automatic, workFolder: workDir,
+          source, to: output, options: training.options, vocabulary: vocab ?? .automatic, structure: structure ?? .automatic,
+          workFolder: workDir,
           certificate: try certificate.request(original: source), progress: progress)
         let result = try compression.run(goal, calibration: calibration.options) { console.warn($0) }
         let quality = certificate.noCertificate ? nil : QualityDemands()

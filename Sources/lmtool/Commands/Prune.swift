@@ -35,6 +35,11 @@ extension LMTool {
     var heads: Double?
     @Option(help: ArgumentHelp("Keep so many tokens.", valueName: "n"))
     var vocab: Int?
+    @Option(
+      help: ArgumentHelp(
+        "Which tokens stay: loss (those that the text misses most for their bytes), or rank, the first ones, to compare with.",
+        valueName: "order"))
+    var vocabBy: PruningOptions.VocabularyOrder = .loss
     @Option(help: ArgumentHelp("Keep so many channels of the residual stream.", valueName: "n"))
     var width: Int?
     @Option(help: ArgumentHelp("Remove what costs least until at most so many parameters are left.", valueName: "n"))
@@ -63,6 +68,7 @@ extension LMTool {
 
     func validate() throws {
       if targetParams != nil, targetBytes != nil { throw ValidationError("give one of --target-params and --target-bytes") }
+      if vocabBy == .rank, vocab == nil { throw ValidationError("--vocab-by goes with --vocab") }
       if let targetParams, targetParams < 1 { throw ValidationError("--target-params must be 1 or more") }
     }
 
@@ -72,6 +78,7 @@ extension LMTool {
       options.mlp = mlp
       options.heads = heads
       options.vocabulary = vocab
+      options.vocabularyOrder = vocabBy
       options.width = width
       options.sparsity = sparsity.options
       options.target = targetParams.map { .parameters($0) } ?? targetBytes.map { .bytes($0.bytes) }
@@ -124,3 +131,4 @@ extension LMTool {
 }
 
 extension PruningImportance: ExpressibleByArgument {}
+extension PruningOptions.VocabularyOrder: ExpressibleByArgument {}

@@ -11,6 +11,7 @@ extension RateReport {
     table.add("bits per weight", Table.Cell((Double(8 * bytes) / Double(max(1, parameters))).fixed(2)))
     table.add("vocabulary", Table.Cell("\(vocabularyAfter) of \(vocabularyBefore) tokens"))
     table.add("", Table.Cell(vocabularyReason))
+    if let structure { table.add("structure", Table.Cell(structure.text)) }
     if let low = tensors.min(by: { $0.bits < $1.bits }), let high = tensors.max(by: { $0.bits < $1.bits }) {
       table.add("fewest bits", Table.Cell("\(low.bits.fixed(2))  \(low.name)"))
       table.add("most bits", Table.Cell("\(high.bits.fixed(2))  \(high.name)"))

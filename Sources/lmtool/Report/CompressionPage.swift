@@ -106,14 +106,15 @@ package struct CompressionPage {
 
   private var vocabulary: HTML {
     """
-    <section><h2>Vocabulary</h2>
-    <p>\(report.vocabularyAfter) of \(report.vocabularyBefore) tokens: \(report.vocabularyReason).</p></section>
+    <section><h2>Vocabulary and structure</h2>
+    <p>\(report.vocabularyAfter) of \(report.vocabularyBefore) tokens: \(report.vocabularyReason).</p>
+    <p>\(report.structure.map { "Layers: \($0.text)." } ?? "")</p></section>
 
     """
   }
 
   private var calibration: HTML {
-    let order = ["calibration", "quantization", "packing", "evaluation"]
+    let order = ["calibration", "structure", "quantization", "training", "healing", "packing", "evaluation"]
     let known = order.filter { report.seconds[$0] != nil }
     let stages = known + report.seconds.keys.filter { !order.contains($0) }.sorted()
     let times = stages.map { stage -> [HTML] in ["\(stage)", "\((report.seconds[stage] ?? 0).fixed(1))"] }
