@@ -112,6 +112,26 @@ struct PruningTests {
     #expect(try values(bytes.model) == (try values(model)))
   }
 
+  /// PRUNE-9: the least that a target can be is known before there is any text, and can be reached.
+  @Test func targetsBelowTheLeastAreRefusedBeforeAnyWork() throws {
+    let model = try ModelSource.open(stories), layer = model.spec.layers[0].tensors.reduce(0) { $0 + $1.shape.reduce(1, *) }
+    var options = PruningOptions(), absent = CalibrationOptions()
+    options.target = .parameters(40_000)
+    absent.texts = [scratch.path("absent")]
+    let error = expectFailure(.usage) {
+      _ = try Pruning(model, to: scratch.path("out"), options: options, calibration: absent).run()
+    }
+    #expect(error?.rule == "PRUNE-9")
+    let words = try #require(error?.message.split(separator: " ").compactMap { Int($0) })
+    let least = try #require(words.last), three = 3 * (layer - 129 * 3 * 64 - 3 * (8 * 6 * 64))
+    let tokens = try VocabularyPlan(VocabularyTrimming(model), shares: [], bitsPerWeight: 32).leastCount
+    #expect(words.first == 40_000 && least == three + 64 + tokens * 64)
+    let report = try prune({ $0.target = .parameters(least) }).report
+    #expect(report.parametersAfter == least)
+    expectFailure(.usage) { _ = try prune({ $0.target = .parameters(least - 1) }, to: "less") }
+    #expect(TestFolder.names(in: scratch.path) == ["out"])
+  }
+
   /// PRUNE-4 to PRUNE-7.
   @Test(arguments: SparsityMethod.allCases) func zerosAreAsManyAsWereAskedFor(method: SparsityMethod) throws {
     let (model, report) = try prune { $0.sparsity = Sparsity(.pattern(keep: 2, of: 4), method: method) }

@@ -50,14 +50,7 @@ public struct Pruning {
       throw LMToolError(.cannotCreate, "it exists already; name another folder or remove this one first", file: path)
     }
     try options.validate(for: source)
-    if let goal = options.parameters(dtype: type) {
-      guard goal < source.parameterCount else {
-        throw LMToolError(
-          .usage, "the target of \(goal) parameters is no less than the \(source.parameterCount) that there are",
-          file: source.path,
-          rule: "PRUNE-9")
-      }
-    }
+    if let goal = options.parameters(dtype: type) { try check(goal) }
     // A vocabulary that is not possible is refused here.
     if let size = options.vocabulary { _ = try plan(tokens: []).tokens(size: size) }
     var timer = StageTimer()
@@ -82,6 +75,19 @@ public struct Pruning {
     timer.finish("writing")
     report.seconds = timer.seconds
     return report
+  }
+
+  /// Refuses a target that is no less than what there is, or that nothing can reach (PRUNE-9).
+  private func check(_ goal: Int) throws(LMToolError) {
+    guard goal < source.parameterCount else {
+      throw LMToolError(
+        .usage, "the target of \(goal) parameters is no less than the \(source.parameterCount) that there are",
+        file: source.path, rule: "PRUNE-9")
+    }
+    let vocabulary = PruningText.isGiven(calibration) && source.tokenizer != nil ? try plan(tokens: []) : nil
+    let target = PruningTarget(source.spec, parameters: source.parameterCount, [:], steps: [], vocabulary: vocabulary)
+    let least = target.least(layers: layersWanted)
+    guard goal >= least else { throw PruningTarget.tooSmall(goal, least: least, file: source.path) }
   }
 
   /// The windows in the tokens of a model that may have fewer of them.
@@ -159,8 +165,8 @@ public struct Pruning {
     for (done, layer) in layers.enumerated() {
       let spec = source.spec.layers[layer], groups = spec.attention.keyValueHeads, channels = spec.mlp.up.outputs
       func most(_ size: Int, _ fraction: Double?) -> Int {
-        let share = options.target != nil ? 0.75 : min(0.95, (fraction ?? 0) * Self.spread)
-        return min(size - 1, Int((share * Double(size)).rounded(.up)))
+        if options.target != nil { return PruningTarget.mostChannels(size) }
+        return min(size - 1, Int((min(0.95, (fraction ?? 0) * Self.spread) * Double(size)).rounded(.up)))
       }
       result[layer] = try meter.measure(
         layer: layer, channels: options.mlp == nil && options.target == nil ? 0 : most(channels, options.mlp),

@@ -82,6 +82,9 @@ struct PruningTarget {
   /// Tokens that are weighed together.
   private static let chunk = 64
 
+  /// The most channels of an MLP that go: three in four.
+  static func mostChannels(_ size: Int) -> Int { min(size - 1, Int((0.75 * Double(size)).rounded(.up))) }
+
   /// - Parameters:
   ///   - steps: layers in the order in which they would go.
   ///   - vocabulary: nil where nothing tells which tokens are not needed.
@@ -110,11 +113,7 @@ struct PruningTarget {
   /// - Throws: `usage` when not enough can go.
   mutating func reach(_ goal: Int, file: String) throws(LMToolError) {
     while parameters > goal {
-      guard let best = cheapest else {
-        throw LMToolError(
-          .usage, "the target of \(goal) parameters is too small: of this model at least \(parameters) are left", file: file,
-          rule: "PRUNE-9")
-      }
+      guard let best = cheapest else { throw Self.tooSmall(goal, least: parameters, file: file) }
       take(best)
     }
   }
@@ -127,6 +126,29 @@ struct PruningTarget {
       [nextLayer, nextTokens].compactMap { $0 } + balance.layers.flatMap { [nextChannel($0), nextGroup($0)].compactMap { $0 } }
     return moves.min { $0.price < $1.price }
   }
+
+  /// A target that is below what is left when all goes that may (PRUNE-9).
+  static func tooSmall(_ goal: Int, least: Int, file: String) -> LMToolError {
+    LMToolError(
+      .usage, "the target of \(goal) parameters is too small: of this model at least \(least) are left", file: file,
+      rule: "PRUNE-9")
+  }
+
+  /// The parameters that are left when all goes that may: so many layers, all tokens that may, and in the other layers all channels and
+  /// all heads that may. Known before anything is weighed; which layers are missed least is not, so these are the largest.
+  func least(layers: Int) -> Int {
+    let shrunk = spec.layers.indices.map { layer in
+      Self.mostChannels(spec.layers[layer].mlp.up.outputs) * spec.channelSize(layer: layer)
+        + (spec.layers[layer].attention.keyValueHeads - 1) * spec.groupSize(layer: layer)
+    }
+    let gone = spec.layers.indices.map { wholeSize($0) - shrunk[$0] }.sorted(by: >).prefix(layers)
+    let tokens = vocabulary.map { ($0.count - $0.leastCount) * tokenSize } ?? 0
+    return parameters - (shrunk + gone).reduce(tokens, +)
+  }
+
+  private func wholeSize(_ layer: Int) -> Int { spec.layers[layer].tensors.reduce(0) { $0 + $1.shape.reduce(1, *) } }
+
+  private var tokenSize: Int { spec.embedding.shape[1] * (spec.isTied ? 1 : 2) }
 
   private mutating func take(_ move: Move) {
     move.make(&self)
@@ -149,9 +171,8 @@ struct PruningTarget {
   private var nextLayer: Move? {
     guard layersGone < steps.count else { return nil }
     let step = steps[layersGone], before = layersGone > 0 ? steps[layersGone - 1].divergence : 0, layer = step.layer
-    let whole = spec.layers[layer].tensors.reduce(0) { $0 + $1.shape.reduce(1, *) }
     let parts = (balance.channels[layer] ?? 0) * spec.channelSize(layer: layer)
-    let left = whole - parts - (balance.groups[layer] ?? 0) * spec.groupSize(layer: layer)
+    let left = wholeSize(layer) - parts - (balance.groups[layer] ?? 0) * spec.groupSize(layer: layer)
     return Move(nats: max(0, step.divergence - before), parameters: left) {
       $0.layersGone += 1
       $0.balance.layers.removeAll { $0 == layer }
@@ -163,7 +184,7 @@ struct PruningTarget {
     let now = tokens ?? vocabulary.count, next = max(vocabulary.leastCount, now - Self.chunk)
     guard next < now else { return nil }
     let nats = vocabulary.estimate(size: next).nats - vocabulary.estimate(size: now).nats
-    return Move(nats: nats, parameters: (now - next) * spec.embedding.shape[1] * (spec.isTied ? 1 : 2)) { $0.tokens = next }
+    return Move(nats: nats, parameters: (now - next) * tokenSize) { $0.tokens = next }
   }
 }
 

@@ -12,6 +12,9 @@ struct PruningText {
   /// Whether the text is one of the user's, which tells which tokens nobody needs.
   let isGiven: Bool
 
+  /// Whether these options name a text of the user's.
+  static func isGiven(_ text: CalibrationOptions) -> Bool { text.file != nil || !text.isOwnSamples }
+
   /// Gathers the text that `options` need, or is given.
   ///
   /// - Parameter path: where moments are saved while they are needed.
@@ -19,7 +22,7 @@ struct PruningText {
     _ source: ModelSource, _ options: PruningOptions, _ text: CalibrationOptions, heldOut: Int, savingTo path: String,
     progress: ProgressConsumer?, warn: (String) -> Void
   ) throws(LMToolError) {
-    isGiven = text.file != nil || !text.isOwnSamples
+    isGiven = Self.isGiven(text)
     if options.isStructural || options.width != nil {
       let calibration = try Calibration.obtain(source, text, savingTo: path, progress: progress, warn: warn)
       let (kept, aside) = calibration.split(heldOut: heldOut)

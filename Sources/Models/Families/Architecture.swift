@@ -51,12 +51,14 @@ public enum Architectures {
       at: .key("general.architecture"), rule: "MODEL-1")
   }
 
-  /// How GGUF files hold the model of a configuration.
+  /// How GGUF files hold the model of a configuration; where its layers differ in size, a mapping that knows that, if there is one.
   ///
   /// - Throws: `usage` where llama.cpp does not know the family.
   public static func mapping(of configuration: Configuration) throws(LMToolError) -> any GGUFMapping {
     let type = try configuration.modelType()
-    if let mapping = registry.flatMap(\.gguf).first(where: { $0.traits.modelTypes.contains(type) }) { return mapping }
+    let mappings = registry.flatMap(\.gguf).filter { $0.traits.modelTypes.contains(type) }
+    let differs = configuration.json[Configuration.pruned]?["layers"] != nil
+    if let mapping = mappings.first(where: { $0.traits.hasLayerSizes == differs }) ?? mappings.first { return mapping }
     throw LMToolError(
       .usage, "GGUF files of the type \(type.printable) cannot be written: llama.cpp does not run such models",
       file: configuration.file)

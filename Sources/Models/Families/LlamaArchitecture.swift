@@ -4,7 +4,7 @@ import Tensors
 /// Facts: `transformers` modeling_llama.py.
 struct LlamaArchitecture: Architecture {
   let modelTypes = ["llama"]
-  var gguf: [any GGUFMapping] { [LlamaGGUF()] }
+  var gguf: [any GGUFMapping] { [LlamaGGUF(), LlamaGGUF(hasLayerSizes: true)] }
 
   func spec(of configuration: Configuration) throws(LMToolError) -> ModelSpec {
     var plan = try SpecPlan(configuration)

@@ -24,6 +24,9 @@ extension GGUFMapping {
   /// What llama.cpp lacks of any family.
   private func commonObjection(to spec: ModelSpec) -> String? {
     let attention = spec.layers[0].attention
+    if !traits.hasLayerSizes, Set(spec.layers.map(LayerSizes.init)).count > 1 {
+      return "its layers differ in size; --pad fills up with zeros what they lack"
+    }
     if !traits.hasFreeHeadSize, attention.heads * attention.headSize != spec.width {
       return "\(attention.heads) heads of \(attention.headSize) do not make up the width \(spec.width)"
     }

@@ -75,6 +75,8 @@ public struct GGUFTraits: Sendable {
   var hasFreeHeadSize = false
   /// Whether heads may be rotated in part.
   var rotatesInPart = false
+  /// Whether llama.cpp knows layers of different sizes (GGUF-17).
+  var hasLayerSizes = false
   /// Whether llama.cpp reads rotary factors from tensors.
   var readsFactors = false
   /// The head's matrix.
@@ -147,16 +149,29 @@ public struct GGUFModel: Sendable {
   static func decimal(_ value: Float) -> Double { Double(value.description) ?? Double(value) }
 
   /// An integer within the bounds of dimensions.
-  func integer(_ key: String) throws(LMToolError) -> Int {
-    guard let number = value(key)?.int, (1...Configuration.maximumDimension).contains(number) else {
+  func integer(_ key: String) throws(LMToolError) -> Int { try dimension(value(key)?.int, of: key) }
+
+  private func dimension(_ number: Int?, of key: String) throws(LMToolError) -> Int {
+    guard let number, (1...Configuration.maximumDimension).contains(number) else {
       throw refuse(key, "it must be an integer from 1 to \(Configuration.maximumDimension)")
     }
     return number
   }
 
+  /// A size of each of so many layers; a single element where it is one for all (GGUF-16).
+  func sizes(_ key: String, layers: Int) throws(LMToolError) -> [Int] {
+    guard case .array(let array)? = value(key) else { return [try integer(key)] }
+    guard let numbers = array.ints else { throw refuse(key, "it must be an integer, or an array of integers", rule: "GGUF-16") }
+    guard numbers.count == layers else {
+      throw refuse(key, "it has \(numbers.count) numbers for \(layers) layers", rule: "GGUF-16")
+    }
+    for number in numbers { _ = try dimension(number, of: key) }
+    return Set(numbers).count == 1 ? [numbers[0]] : numbers
+  }
+
   /// An error at a key of the family, or at a tensor.
-  func refuse(_ key: String, _ message: String) -> LMToolError {
+  func refuse(_ key: String, _ message: String, rule: String = "MODEL-2") -> LMToolError {
     let place = key.hasSuffix(".weight") ? key : name + "." + key
-    return LMToolError(.badInput, message, file: path, at: .key(place), rule: "MODEL-2")
+    return LMToolError(.badInput, message, file: path, at: .key(place), rule: rule)
   }
 }

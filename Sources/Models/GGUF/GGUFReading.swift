@@ -16,24 +16,28 @@ extension GGUFMapping {
   }
 
   private func commonConfiguration(of model: GGUFModel) throws(LMToolError) -> [String: JSONValue] {
-    let width = try model.integer("embedding_length"), heads = try model.integer("attention.head_count")
+    let width = try model.integer("embedding_length"), layers = try model.integer("block_count")
+    let sizes = try GGUFLayerSizes(model, layers: layers, mayDiffer: traits.hasLayerSizes)
     guard let vocabulary = model.shapes["token_embd.weight"]?.first else {
       throw model.refuse("token_embd.weight", "the file has no token embedding")
     }
-    let headSize = model.value("attention.key_length")?.int ?? width / heads
+    let headSize = model.value("attention.key_length")?.int ?? width / sizes.first.heads
     guard (2...65536).contains(headSize) else { throw model.refuse("attention.key_length", "it must be from 2 to 65536") }
     let epsilon = model.number("attention." + epsilonKey)
     var config: [String: JSONValue] = [
       "architectures": .array([.string(traits.modelClass)]), "model_type": .string(traits.modelTypes[0]),
-      "hidden_size": .int(width), "num_attention_heads": .int(heads), "num_hidden_layers": .int(try model.integer("block_count")),
-      "intermediate_size": .int(try model.integer("feed_forward_length")),
-      "num_key_value_heads": .int(model.value("attention.head_count_kv")?.int ?? heads), "vocab_size": .int(vocabulary),
+      "hidden_size": .int(width), "num_attention_heads": .int(sizes.whole.heads), "num_hidden_layers": .int(layers),
+      "intermediate_size": .int(sizes.whole.channels), "num_key_value_heads": .int(sizes.whole.keyValueHeads),
+      "vocab_size": .int(vocabulary),
       "max_position_embeddings": .int(model.value("context_length")?.int ?? 2048),
       (traits.isLayerNorm ? "layer_norm_eps" : "rms_norm_eps"): .double(epsilon ?? 1e-5),
       "rope_theta": .double(model.number("rope.freq_base") ?? 10000), "hidden_act": .string(traits.activation),
       "tie_word_embeddings": .bool(traits.tiedHead == .always || !model.has("output.weight")),
     ]
     if traits.hasFreeHeadSize { config["head_dim"] = .int(headSize) }
+    if let differing = sizes.differing {
+      config[Configuration.pruned] = .object(["layers": .array(differing.map(\.json))])
+    }
     try addRotary(to: &config, of: model, headSize: headSize)
     for (key, id) in [("bos_token_id", "bos"), ("eos_token_id", "eos"), ("pad_token_id", "padding")] {
       if let id = model.token(id + "_token_id") { config[key] = .int(id) }

@@ -7,10 +7,14 @@ extension GGUFMapping {
     let first = spec.layers[0], attention = first.attention
     let context = traits.windows == .cut ? min(spec.contextLength, spec.narrowestWindow ?? Int.max) : spec.contextLength
     func integer(_ value: Int) -> GGUFValue { .uint32(UInt32(clamping: value)) }
+    func size(_ path: KeyPath<LayerSizes, Int>) -> GGUFValue {
+      let sizes = spec.layers.map { LayerSizes($0)[keyPath: path] }
+      return Set(sizes).count == 1 ? integer(sizes[0]) : .array(.int32(sizes.map { Int32(clamping: $0) }))
+    }
     var pairs: [(String, GGUFValue)] = [
       ("context_length", integer(context)), ("embedding_length", integer(spec.width)),
-      ("block_count", integer(spec.layers.count)), ("feed_forward_length", integer(first.mlp.up.outputs)),
-      ("attention.head_count", integer(attention.heads)), ("attention.head_count_kv", integer(attention.keyValueHeads)),
+      ("block_count", integer(spec.layers.count)), ("feed_forward_length", size(\.channels)),
+      ("attention.head_count", size(\.heads)), ("attention.head_count_kv", size(\.keyValueHeads)),
       ("attention.key_length", integer(attention.headSize)), ("attention.value_length", integer(attention.headSize)),
       ("attention." + epsilonKey, .float32((first.attentionNorm ?? first.attentionOutputNorm)?.epsilon ?? 0)),
       ("vocab_size", integer(spec.vocabularySize)),

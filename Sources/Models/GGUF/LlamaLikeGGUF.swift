@@ -2,9 +2,16 @@ import Checkpoints
 import Tensors
 
 /// LLaMA and Mistral: rows of queries and keys in interleaved rotary order, as llama.cpp's converter writes them
-/// (conversion/llama.py, `LlamaModel.permute`).
+/// (conversion/llama.py, `LlamaModel.permute`). Where layers differ in size, as the architecture that llama.cpp has for DeciLM.
 struct LlamaGGUF: GGUFMapping {
-  var traits: GGUFTraits { .llama("llama", ["llama", "mistral", "ministral"], "LlamaForCausalLM") }
+  var hasLayerSizes = false
+
+  var traits: GGUFTraits {
+    var traits = GGUFTraits.llama(
+      hasLayerSizes ? "deci" : "llama", ["llama", "mistral", "ministral"], "LlamaForCausalLM")
+    traits.hasLayerSizes = hasLayerSizes
+    return traits
+  }
 
   func complete(_ config: inout [String: JSONValue], of model: GGUFModel) { model.addBiases(to: &config) }
 }

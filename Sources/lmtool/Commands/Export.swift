@@ -35,7 +35,7 @@ extension LMTool {
         "For gguf: quantize float matrices whose rows are multiples of 256 to q4_k (embedding and head to q6_k) or q6_k.",
         valueName: "type"))
     var blocks: GGUFBlocks?
-    @Flag(help: "For safetensors: fill up with zeros what layers of a pruned model lack, so that transformers opens it.")
+    @Flag(help: "Fill up with zeros what layers of a pruned model lack, so that other programs open it. Not for lmz.")
     var pad = false
     @Option(help: "A tokenizer file or folder to use instead of the model's own.", completion: .file())
     var tokenizer: String?
@@ -53,7 +53,7 @@ extension LMTool {
 
     func validate() throws {
       guard blocks == nil || target == .gguf else { throw ValidationError("--blocks is for GGUF files: add --to gguf") }
-      guard !pad || target == .safetensors else { throw ValidationError("--pad is for safetensors: add --to safetensors") }
+      guard !pad || target != .lmz else { throw ValidationError("--pad is for safetensors and GGUF: add --to") }
       guard original == nil || target == .lmz else { throw ValidationError("--original is for .lmz files") }
     }
 
