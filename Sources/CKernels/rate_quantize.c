@@ -51,6 +51,11 @@ static choice choose(float target, int odd_state, int parity, const cost_table *
   return best;
 }
 
+// The index that is zero in every state.
+static choice choose_zero(float target, int odd_state, int parity, const cost_table *costs) {
+  return (choice){parity ? INFINITY : target * target + cost_of(costs, odd_state, 0), 0};
+}
+
 // The way through the trellis, row by row.
 typedef struct {
   float losses[STATES];
@@ -58,10 +63,11 @@ typedef struct {
   int16_t indices[LMK_LANE][STATES];
 } trellis;
 
-static void add_row(trellis *path, size_t row, float target, const cost_table *costs) {
+static void add_row(trellis *path, size_t row, float target, const cost_table *costs, int is_zero) {
   choice choices[2][2];
   for (int odd = 0; odd < 2; odd++)
-    for (int parity = 0; parity < 2; parity++) choices[odd][parity] = choose(target, odd, parity, costs);
+    for (int parity = 0; parity < 2; parity++)
+      choices[odd][parity] = is_zero ? choose_zero(target, odd, parity, costs) : choose(target, odd, parity, costs);
   float losses[STATES];
   for (int state = 0; state < STATES; state++) {
     const uint8_t(*ways)[2] = BEFORE[state];
@@ -76,10 +82,11 @@ static void add_row(trellis *path, size_t row, float target, const cost_table *c
 }
 
 // Quantizes the rows of one column from `state` on; returns the state in which the column ends.
-static int quantize_column(const float *targets, size_t rows, int state, const cost_table *costs, int16_t *indices, int16_t *values) {
+static int quantize_column(
+    const float *targets, const uint8_t *are_zero, size_t rows, int state, const cost_table *costs, int16_t *indices, int16_t *values) {
   trellis path;
   for (int s = 0; s < STATES; s++) path.losses[s] = s == state ? 0 : INFINITY;
-  for (size_t i = 0; i < rows; i++) add_row(&path, i, targets[i], &costs[i]);
+  for (size_t i = 0; i < rows; i++) add_row(&path, i, targets[i], &costs[i], are_zero[i]);
   int end = 0;
   for (int s = 1; s < STATES; s++)
     if (path.losses[s] < path.losses[end]) end = s;
@@ -102,12 +109,14 @@ static int quantize_next(const lmk_rate_plan *plan, const lmk_rate_lane *lane, s
   float scaled[LMK_LANE];
   cost_table costs[LMK_LANE];
   int16_t indices[LMK_LANE], values[LMK_LANE];
+  uint8_t are_zero[LMK_LANE];
   for (size_t i = 0; i < lane->rows; i++) {
+    are_zero[i] = plan->keeps_zeros && lane->weights[i * plan->columns + j] == 0;
     costs[i] = costs_of(plan, lane->row_codes[i] + plan->column_codes[j]);
     scaled[i] = targets[j * LMK_LANE + i] / (plan->steps[j] * lane->steps[i]);
     if (!(fabsf(scaled[i]) <= LMK_RATE_REACH)) return -1;
   }
-  state = quantize_column(scaled, lane->rows, state, costs, indices, values);
+  state = quantize_column(scaled, are_zero, lane->rows, state, costs, indices, values);
   for (size_t i = 0; i < lane->rows; i++) {
     const size_t at = i * plan->columns + j;
     lane->indices[at] = indices[i];

@@ -35,14 +35,17 @@ public struct TrellisQuantizer: Sendable {
   public let columnCodes: [UInt8]
   /// What indices cost.
   public let costs: Costs
+  /// Whether weights that are zero stay zero, whatever is fed back to them.
+  public let keepsZeros: Bool
 
   /// A quantizer for matrices with as many columns as there are steps.
-  public init(feedback: [Float], columnSteps: [Float], columnCodes: [UInt8], costs: Costs) {
+  public init(feedback: [Float], columnSteps: [Float], columnCodes: [UInt8], costs: Costs, keepsZeros: Bool = false) {
     precondition(feedback.count == columnSteps.count * columnSteps.count && columnCodes.count == columnSteps.count)
     self.feedback = feedback
     self.columnSteps = columnSteps
     self.columnCodes = columnCodes
     self.costs = costs
+    self.keepsZeros = keepsZeros
   }
 
   /// The indices [rows, columns] of `weights` [rows, columns]; each row has a factor on all its steps and a context code.
@@ -92,7 +95,8 @@ public struct TrellisQuantizer: Sendable {
           withTables(costs) { models, shifts, high in
             var plan = lmk_rate_plan(
               columns: steps.count, feedback: feedback.baseAddress!, steps: steps.baseAddress!, column_codes: codes.baseAddress!,
-              classes: costs.models.count, models: models, shifts: shifts, costs: high)
+              classes: costs.models.count, models: models, shifts: shifts, costs: high,
+              keeps_zeros: keepsZeros ? 1 : 0)
             body(&plan)
           }
         }

@@ -49,8 +49,18 @@ public struct RateCosts: Sendable {
     return Float(Self.fixed(context: context, high: high, frequencies, logarithms)) / 65536 + Float(raw)
   }
 
+  /// What all symbols of a histogram cost together, in bits.
+  func bits(_ histogram: RateHistogram) -> Double {
+    var sum = histogram.rawBits << 16
+    for (index, count) in histogram.counts.enumerated() where count > 0 {
+      let (context, cell) = index.quotientAndRemainder(dividingBy: RateKernel.cells)
+      sum += count * UInt64(fixed(context: context, cell: cell))
+    }
+    return Double(sum) / 65536
+  }
+
   /// Units of 1/65536 bit for one count of a cell of a histogram.
-  func fixed(context: Int, cell: Int) -> Int {
+  private func fixed(context: Int, cell: Int) -> Int {
     guard cell >= RateKernel.symbols else {
       return Self.fixed(context: context, high: cell - RateKernel.reach - 1, frequencies, logarithms)
     }

@@ -10,12 +10,26 @@ public struct RateQuantizer: Sendable {
   private let costs: TrellisQuantizer.Costs
 
   /// A quantizer that knows what indices cost under `tables`.
-  public init(_ tables: RateTables) {
-    let classes = 0..<RateContexts.classes
-    costs = TrellisQuantizer.Costs(
-      models: classes.map { UInt8(RateCosts.model(of: $0)) }, shifts: classes.map { UInt8(RateCosts.rawBits(of: $0)) },
-      high: RateCosts(tables).symbols.map { $0 * Self.weightOfRate })
+  public init(_ tables: RateTables) { costs = Self.costs(tables) }
+
+  /// A quantizer for the model of a matrix that was counted already: what is rare there counts as it is usual.
+  ///
+  /// Contexts that were never met would make everything but their commonest symbol seem impossible.
+  public init(expecting histogram: RateHistogram) {
+    var expected = RateHistogram.standard(count: 4096)
+    expected.add(histogram)
+    self.init(RateTables([expected]))
   }
+
+  private static func costs(_ tables: RateTables) -> TrellisQuantizer.Costs {
+    let classes = 0..<RateContexts.classes
+    return TrellisQuantizer.Costs(
+      models: classes.map { UInt8(RateCosts.model(of: $0)) }, shifts: classes.map { UInt8(RateCosts.rawBits(of: $0)) },
+      high: RateCosts(tables).symbols.map { $0 * weightOfRate })
+  }
+
+  /// Whether so many of the weights are zero that they are meant to be: these stay zero, and the matrix is coded by what itself holds.
+  public static func isSparse(_ weights: [Float]) -> Bool { 3 * weights.count { $0 == 0 } >= weights.count }
 
   /// The statistics of the inputs of a matrix, ready for use: made once for all matrices that read the same input.
   public struct Inputs: Sendable {
@@ -37,7 +51,7 @@ public struct RateQuantizer: Sendable {
     }
   }
 
-  /// Quantizes `weights` [rows, columns].
+  /// Quantizes `weights` [rows, columns]. Zeros of a matrix that is sparse stay zeros.
   ///
   /// - Parameters:
   ///   - step: of an input whose deviation is 1; column j has the step step / deviation j, so that every column adds the same error.
@@ -58,9 +72,11 @@ public struct RateQuantizer: Sendable {
     let rowSteps = (0..<rows).map { row in rowFactors.flatMap { RateSteps.code(nearest: Float($0[row])) } ?? RateSteps.one }
     let base = Float(step / middle)
     let steps = RateSteps(base: base, rowCodes: rowSteps, columnCodes: columnSteps)
-    func matrix(_ contexts: RateContexts) throws(LMToolError) -> RateMatrix {
+    let isSparse = Self.isSparse(weights)
+    func matrix(_ contexts: RateContexts, _ costs: TrellisQuantizer.Costs) throws(LMToolError) -> RateMatrix {
       let trellis = TrellisQuantizer(
-        feedback: inputs.feedback, columnSteps: steps.columns, columnCodes: contexts.columnCodes, costs: costs)
+        feedback: inputs.feedback, columnSteps: steps.columns, columnCodes: contexts.columnCodes, costs: costs,
+        keepsZeros: isSparse)
       guard let indices = trellis.quantize(weights, rowSteps: steps.rows, rowCodes: contexts.rowCodes) else {
         throw RateMatrix.tooLarge
       }
@@ -69,8 +85,9 @@ public struct RateQuantizer: Sendable {
         columnSteps: columnSteps)
     }
     // The first choice only tells how large the values of each row and column are, feedback included.
-    let first = try matrix(Self.foreseen(weights, rows: rows, steps: steps)).withMeasuredContexts()
-    return try matrix(first.contexts).withMeasuredContexts()
+    let first = try matrix(Self.foreseen(weights, rows: rows, steps: steps), costs).withMeasuredContexts()
+    let own = isSparse ? try RateQuantizer(expecting: RateHistogram(first)).costs : costs
+    return try matrix(first.contexts, own).withMeasuredContexts()
   }
 
   /// The values that the largest weights of a column are kept to; feedback may add to it.

@@ -23,13 +23,7 @@ public struct RateTables: Sendable, Equatable {
 
   /// What coding would take, in bits, without the few bytes that each lane needs besides.
   public func bits(_ histogram: RateHistogram, set: Int = 0) -> Double {
-    let costs = RateCosts(self, set: set)
-    var sum = histogram.rawBits << 16
-    for (index, count) in histogram.counts.enumerated() where count > 0 {
-      let (context, cell) = index.quotientAndRemainder(dividingBy: RateKernel.cells)
-      sum += count * UInt64(costs.fixed(context: context, cell: cell))
-    }
-    return Double(sum) / 65536
+    RateCosts(self, set: set).bits(histogram)
   }
 
   /// The bytes that the lanes of a histogram take, within a few for each lane.

@@ -71,7 +71,7 @@ static float chosen_loss(const problem *p) {
   const uint8_t shift = (uint8_t)p->shift;
   int16_t indices[8];
   float *scratch = blank_aligned(lmk_rate_scratch(1) * sizeof(float)), loss = 0;
-  const lmk_rate_plan plan = {1, &none, &one, &code, 1, &model, &shift, p->costs};
+  const lmk_rate_plan plan = {1, &none, &one, &code, 1, &model, &shift, p->costs, 0};
   const lmk_rate_lane lane = {p->rows, p->targets, row_steps, row_codes, indices};
   expect(lmk_rate_quantize(&plan, &lane, scratch), "a small problem is refused", 0);
   for (size_t row = 0, state = 0; row < p->rows; row++) {
@@ -110,7 +110,7 @@ static void check_matrix(size_t rows, size_t columns, float scale) {
   for (size_t i = 0; i < rows; i++) row_steps[i] += 1, row_codes[i] = (uint8_t)(noise() % 100 + 80);
   for (int c = 0; c < CLASSES; c++)
     models[c] = (uint8_t)(c < MODELS ? c : MODELS - 4 + c % 4), shifts[c] = (uint8_t)(c < MODELS ? 0 : (c - MODELS + 4) / 4);
-  const lmk_rate_plan plan = {columns, feedback, steps, codes, CLASSES, models, shifts, costs};
+  const lmk_rate_plan plan = {columns, feedback, steps, codes, CLASSES, models, shifts, costs, 0};
   int16_t *expected = blank(bytes), *computed = blank(bytes);
   float *scratch = blank_aligned(lmk_rate_scratch(columns) * sizeof(float));
   int is_first = 1;
@@ -130,7 +130,7 @@ static void check_reach(void) {
   float *costs = make_costs(1, 1, 0.1f), *scratch = blank_aligned(lmk_rate_scratch(1) * sizeof(float));
   static const float one = 1, none = 0, row_steps[2] = {1, 1};
   static const uint8_t code = 128, row_codes[2] = {128, 128}, model = 0, shift = 9;
-  const lmk_rate_plan plan = {1, &none, &one, &code, 1, &model, &shift, costs};
+  const lmk_rate_plan plan = {1, &none, &one, &code, 1, &model, &shift, costs, 0};
   int16_t indices[2];
   for (int sign = -1; sign <= 1; sign += 2) {
     const float largest = (float)(sign * LMK_RATE_REACH);

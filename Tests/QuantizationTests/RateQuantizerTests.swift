@@ -89,6 +89,19 @@ struct RateQuantizerTests {
     #expect(try part.dequantized()[(9 * 30)..<(10 * 30)].allSatisfy { $0 == 0 })
   }
 
+  /// Where a third and more of the weights is zero, zeros stay what they are; else errors of others may be made up for in them.
+  @Test func zerosOfSparseMatricesStayZeros() throws {
+    let problem = CorrelatedInputs(columns: 96), dense = gaussians(150 * 96, seed: 6)
+    let half = dense.enumerated().map { ($0 + $0 / 96) % 4 < 2 ? 0 : $1 }
+    let floats = try problem.quantize(half, rows: 150, step: 0.17).dequantized()
+    #expect(zip(floats, half).allSatisfy { $1 != 0 || $0 == 0 })
+    let error = loss(floats, half, problem) / Double(half.count) / (0.17 * 0.17)
+    #expect(error < 0.5, "\(error) squared steps")
+    let few = dense.enumerated().map { ($0 + $0 / 96) % 4 == 0 ? 0 : $1 }
+    let others = try problem.quantize(few, rows: 150, step: 0.17).dequantized()
+    #expect(zip(others, few).contains { $1 == 0 && $0 != 0 })
+  }
+
   /// Inputs of which some are a million times as large as others: every one adds the same error.
   @Test func deviationsOfAnySpread() throws {
     let columns = 50, rows = 128, step = 0.2

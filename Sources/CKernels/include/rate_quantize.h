@@ -21,6 +21,7 @@ typedef struct {
   const uint8_t *models;        // [classes]: the model of a class
   const uint8_t *shifts;        // [classes]: low bits of an index that all cost the same
   const float *costs;           // [models][2][2 * LMK_RATE_SPAN]: squared steps, of the high part of an index, for even states and odd ones
+  int keeps_zeros;              // weights that are zero become zero, whatever is fed back to them
 } lmk_rate_plan;
 
 // Up to LMK_LANE rows. `weights` and `indices` have rows of plan->columns elements.

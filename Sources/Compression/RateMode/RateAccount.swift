@@ -21,6 +21,8 @@ final class RateAccount {
   /// The step of each matrix at level 1.
   private let scales: [String: Double]
   private var total = RateHistogram()
+  /// Tables for what is in the account now, once somebody asked for them.
+  private var made: SharedRateTables?
   private var foreseen = 0.0
 
   /// The share of all weights that counts as having come out as foreseen, so that the first matrices do not sway the level.
@@ -36,12 +38,7 @@ final class RateAccount {
   }
 
   /// Quantizes with the costs of the tables of what came before.
-  var quantizer: RateQuantizer {
-    // Contexts that were never met would make everything but their commonest symbol seem impossible.
-    var expected = RateHistogram.standard(count: 4096)
-    expected.add(total)
-    return RateQuantizer(RateTables([expected]))
-  }
+  var quantizer: RateQuantizer { RateQuantizer(expecting: total) }
 
   /// Adds a matrix that was quantized at a level.
   func add(_ name: String, _ matrix: RateMatrix, level: Double) throws(LMToolError) {
@@ -50,6 +47,7 @@ final class RateAccount {
     histograms[name] = histogram
     steps[name] = level * scale(name)
     total.add(histogram)
+    made = nil
     foreseen += forecast(name, level: level)
   }
 
@@ -66,10 +64,17 @@ final class RateAccount {
   func scale(_ name: String) -> Double { scales[name] ?? 1 }
 
   /// Tables for all matrices in the account.
-  var tables: RateTables { RateTables([total]) }
+  var tables: RateTables { shared.tables }
 
-  /// Bytes of the lanes of all matrices in the account.
-  var laneBytes: Int { tables.bytes(total) }
+  /// Bytes of the lanes of all matrices in the account, and of the tables that some of them need.
+  var laneBytes: Int { shared.bytes }
+
+  private var shared: SharedRateTables {
+    if let made { return made }
+    let shared = SharedRateTables(histograms.sorted { $0.key < $1.key }.map(\.value))
+    made = shared
+    return shared
+  }
 
   /// The level that is expected to spend what is left on what is left.
   var level: Double {

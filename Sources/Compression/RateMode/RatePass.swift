@@ -95,7 +95,7 @@ final class RatePass: LayerwiseVisitor {
     training?.replace(linear.weight.name, floats)
   }
 
-  /// W + correction · W M.
+  /// W + correction · W M; zeros of a sparse matrix stay zeros.
   private func moved(_ weights: [Float], rows: Int, by drift: [Float]) -> [Float] {
     guard !drift.isEmpty else { return weights }
     let columns = weights.count / rows
@@ -104,8 +104,8 @@ final class RatePass: LayerwiseVisitor {
       MatrixProduct(rows: rows, columns: columns, depth: columns)(
         .init(weights, stride: columns), .init(drift, stride: columns), into: shift.baseAddress!, stride: columns)
     }
-    let correction = Float(options.driftCorrection)
-    return zip(weights, shift).map { $0 + correction * $1 }
+    let correction = Float(options.driftCorrection), keepsZeros = RateQuantizer.isSparse(weights)
+    return zip(weights, shift).map { keepsZeros && $0 == 0 ? 0 : $0 + correction * $1 }
   }
 }
 

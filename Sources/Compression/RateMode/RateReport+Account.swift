@@ -16,7 +16,7 @@ extension RateReport {
         parts[part, default: (0, 0)].bytes += (spec.isMatrix ? 2 : 4) * count
         continue
       }
-      let bits = tables.bits(histogram)
+      let bits = tables.bits(histogram, set: tables.best(for: histogram))
       let scale = account.scale(spec.name)
       tensors.append(
         Tensor(
