@@ -111,8 +111,8 @@ struct PrunedVocabularyTests {
     for bytes in random + (UInt8.min...UInt8.max).map({ [$0] }) {
       let back = tokenizer.decode(tokenizer.encode(bytes: bytes, addSpecial: false))
       #expect(back == whole.decode(whole.encode(bytes: bytes, addSpecial: false)), "\(bytes)")
-      // What is no UTF-8 is U+FFFD.
-      if index < 2 { #expect(back == Array(String(decoding: bytes, as: UTF8.self).utf8)) }
+      // What is no UTF-8 is U+FFFD. SmolLM2 has no tokens for some control characters, and drops them.
+      if index == 1 { #expect(back == Array(String(decoding: bytes, as: UTF8.self).utf8)) }
     }
   }
 }
