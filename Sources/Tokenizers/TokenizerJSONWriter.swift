@@ -11,18 +11,27 @@ extension TokenizerDefinition {
     switch model {
     case .byteLevel(let rules): parts += TokenizerJSONParts.byteLevel(rules, normalizers)
     case .sentencePiece(let rules):
-      parts += TokenizerJSONParts.sentencePiece(rules, normalizers, usesMetaspace: usesMetaspace(rules))
+      parts += TokenizerJSONParts.sentencePiece(rules, normalizers, metaspace: metaspace(rules))
     }
     parts.append(.init("post_processor", templateJSON()))
     parts.append(.init("model", try modelJSON()))
     return JSONTree.object(parts).serialized()
   }
 
-  /// Normalizers put "▁" in front of every stretch between added tokens; where pieces are matched inside the text,
-  /// only the pre-tokenizer leaves it at the first one.
-  private func usesMetaspace(_ rules: SentencePieceRules) -> Bool {
-    rules.isUnigram || rules.splitsWords || rules.prefix == .unlessSpace || rules.prefix == .firstUnlessSpace
-      || rules.prefix == .always && added.contains { $0.matching == .piece }
+  /// Where "▁" comes in front, in the words of the pre-tokenizer Metaspace; nil where normalizers do.
+  ///
+  /// Normalizers put it in front of every stretch between added tokens; where pieces are matched inside the text, only the pre-tokenizer
+  /// leaves it at the first one. It takes no stretch for the first before which spaces were dropped.
+  private func metaspace(_ rules: SentencePieceRules) -> String? {
+    let hasPieces = added.contains { $0.matching == .piece }
+    switch rules.prefix {
+    case .never: return rules.isUnigram || rules.splitsWords ? "never" : nil
+    case .unlessSpace: return "always"
+    case .firstUnlessSpace: return "first"
+    case .always:
+      if hasPieces { return "first" }
+      return rules.isUnigram || rules.splitsWords ? "always" : nil
+    }
   }
 
   private func addedTokenJSON(_ token: AddedToken) -> JSONTree {
@@ -150,7 +159,7 @@ private enum TokenizerJSONParts {
   }
 
   static func sentencePiece(
-    _ rules: SentencePieceRules, _ normalizers: [TextNormalizer], usesMetaspace: Bool
+    _ rules: SentencePieceRules, _ normalizers: [TextNormalizer], metaspace scheme: String?
   ) -> [JSONTree.Member] {
     let hasMap = !rules.characterMap.isEmpty && !normalizers.contains(.characterMap)
     var normalizers = (normalizers + (hasMap ? [.characterMap] : [])).map { step in
@@ -160,13 +169,13 @@ private enum TokenizerJSONParts {
     if rules.removesExtraSpaces {
       normalizers += [replace("Regex", "\\A +|[ ▁]+\\z", ""), replace("Regex", " {2,}", " ")]
     }
-    if !usesMetaspace {
+    if scheme == nil {
       if rules.prefix == .always { normalizers.append(.typed("Prepend", [.init("prepend", .text("▁"))])) }
       normalizers.append(replace("String", " ", "▁"))
     }
     return [
       .init("normalizer", sequence(normalizers)),
-      .init("pre_tokenizer", usesMetaspace ? metaspace(rules) : .null), .init("decoder", decoder(rules)),
+      .init("pre_tokenizer", scheme.map { metaspace(rules, scheme: $0) } ?? .null), .init("decoder", decoder(rules)),
     ]
   }
 
@@ -194,14 +203,8 @@ private enum TokenizerJSONParts {
     }
   }
 
-  private static func metaspace(_ rules: SentencePieceRules) -> JSONTree {
-    let scheme =
-      switch rules.prefix {
-      case .never: "never"
-      case .unlessSpace: "always"
-      case .always, .firstUnlessSpace: "first"
-      }
-    return .typed(
+  private static func metaspace(_ rules: SentencePieceRules, scheme: String) -> JSONTree {
+    .typed(
       "Metaspace",
       [.init("replacement", .text("▁")), .init("prepend_scheme", .text(scheme)), .init("split", .bool(rules.splitsWords))])
   }

@@ -6,9 +6,10 @@ import Testing
 
 /// Which matrices share a table set: by bytes, as the writer of `formats/rate.md` does.
 struct SharedRateTablesTests {
-  /// Weights [rows, columns] of which two of four, or three of four, are zero, others in each row.
+  /// Weights [rows, columns] of which two of four, or three of four, are zero, others in each row; those that are left are larger, so that
+  /// contexts, which tell how large values are on average, do not tell the matrix from a dense one.
   private func sparse(_ rows: Int, _ columns: Int, of four: Int, seed: UInt64) -> [Float] {
-    gaussians(rows * columns, seed: seed).enumerated().map { ($0 / 4 + $0 + $0 / columns) % 4 < four ? 0 : $1 }
+    gaussians(rows * columns, seed: seed).enumerated().map { ($0 / 4 + $0 + $0 / columns) % 4 < four ? 0 : $1 * 4 / Float(4 - four) }
   }
 
   private func histograms(_ weights: [[Float]], step: Double = 0.25) throws -> [RateHistogram] {
