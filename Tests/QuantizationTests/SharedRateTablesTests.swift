@@ -9,7 +9,9 @@ struct SharedRateTablesTests {
   /// Weights [rows, columns] of which two of four, or three of four, are zero, others in each row; those that are left are larger, so that
   /// contexts, which tell how large values are on average, do not tell the matrix from a dense one.
   private func sparse(_ rows: Int, _ columns: Int, of four: Int, seed: UInt64) -> [Float] {
-    gaussians(rows * columns, seed: seed).enumerated().map { ($0 / 4 + $0 + $0 / columns) % 4 < four ? 0 : $1 * 4 / Float(4 - four) }
+    gaussians(rows * columns, seed: seed).enumerated().map {
+      ($0 / 4 + $0 + $0 / columns) % 4 < four ? 0 : $1 * 4 / Float(4 - four)
+    }
   }
 
   private func histograms(_ weights: [[Float]], step: Double = 0.25) throws -> [RateHistogram] {
