@@ -5,7 +5,7 @@
 
 #include "rate_feedback.h"
 
-enum { STATES = 8, BLOCK = 64 };  // columns between which errors are fed back at once
+enum { STATES = 8 };
 
 // Dependent quantization: even states reach the even integers, odd states the odd ones and 0; the index's parity picks the next state
 // (Schwarz, Nguyen, Marpe and Wiegand, "Hybrid Video Coding with Trellis-Coded Quantization", DCC 2019; eight states).
@@ -105,41 +105,52 @@ static cost_table costs_of(const lmk_rate_plan *plan, int codes) {
 }
 
 // Quantizes column j from `state` on; returns the state in which it ends, negative when a target is out of reach.
-static int quantize_next(const lmk_rate_plan *plan, const lmk_rate_lane *lane, size_t j, int state, const float *targets, float *errors) {
-  float scaled[LMK_LANE];
+static int quantize_next(
+    const lmk_rate_plan *plan, const lmk_rate_lane *lane, size_t j, int state, const float *shift, float *targets, float *errors) {
+  float scaled[LMK_LANE], weights[LMK_LANE];
   cost_table costs[LMK_LANE];
   int16_t indices[LMK_LANE], values[LMK_LANE];
   uint8_t are_zero[LMK_LANE];
   for (size_t i = 0; i < lane->rows; i++) {
-    are_zero[i] = plan->keeps_zeros && lane->weights[i * plan->columns + j] == 0;
+    const float weight = lane->weights[i * plan->columns + j];
+    are_zero[i] = plan->keeps_zeros && weight == 0;
+    weights[i] = shift ? weight + shift[i] : weight;
     costs[i] = costs_of(plan, lane->row_codes[i] + plan->column_codes[j]);
-    scaled[i] = targets[j * LMK_LANE + i] / (plan->steps[j] * lane->steps[i]);
+    const float target = shift ? targets[j * LMK_LANE + i] + shift[i] : targets[j * LMK_LANE + i];
+    scaled[i] = target / (plan->steps[j] * lane->steps[i]);
     if (!(fabsf(scaled[i]) <= LMK_RATE_REACH)) return -1;
   }
   state = quantize_column(scaled, are_zero, lane->rows, state, costs, indices, values);
   for (size_t i = 0; i < lane->rows; i++) {
-    const size_t at = i * plan->columns + j;
-    lane->indices[at] = indices[i];
-    errors[j * LMK_LANE + i] = lane->weights[at] - (float)values[i] * (plan->steps[j] * lane->steps[i]);
+    lane->indices[i * plan->columns + j] = indices[i];
+    errors[j * LMK_LANE + i] = weights[i] - (float)values[i] * (plan->steps[j] * lane->steps[i]);
   }
   return state;
 }
 
-int lmk_rate_quantize(const lmk_rate_plan *plan, const lmk_rate_lane *lane, float *scratch) {
-  const size_t columns = plan->columns;
-  float *targets = scratch, *errors = scratch + columns * LMK_LANE;
-  memset(scratch, 0, lmk_rate_scratch(columns) * sizeof *scratch);
+void lmk_rate_begin(const lmk_rate_plan *plan, const lmk_rate_lane *lane, float *scratch) {
+  memset(scratch, 0, lmk_rate_scratch(plan->columns) * sizeof *scratch);
   for (size_t i = 0; i < lane->rows; i++)
-    for (size_t j = 0; j < columns; j++) targets[j * LMK_LANE + i] = lane->weights[i * columns + j];
-  int state = 0;
-  for (size_t first = 0; first < columns; first += BLOCK) {
-    const size_t last = columns - first < BLOCK ? columns : first + BLOCK;
-    for (size_t j = first; j < last; j++) {
-      state = quantize_next(plan, lane, j, state, targets, errors);
-      if (state < 0) return 0;
-      lmk_rate_feedback(plan, j + 1, last, j, j + 1, errors, targets);
-    }
-    lmk_rate_feedback(plan, last, columns, first, last, errors, targets);
+    for (size_t j = 0; j < plan->columns; j++) scratch[j * LMK_LANE + i] = lane->weights[i * plan->columns + j];
+}
+
+int lmk_rate_block(
+    const lmk_rate_plan *plan, const lmk_rate_lane *lane, size_t first, int state, const float *shift, float *scratch) {
+  const size_t columns = plan->columns, last = columns - first < LMK_RATE_BLOCK ? columns : first + LMK_RATE_BLOCK;
+  float *targets = scratch, *errors = scratch + columns * LMK_LANE;
+  for (size_t j = first; j < last; j++) {
+    state = quantize_next(plan, lane, j, state, shift ? shift + (j - first) * LMK_LANE : NULL, targets, errors);
+    if (state < 0) return -1;
+    lmk_rate_feedback(plan, j + 1, last, j, j + 1, errors, targets);
   }
-  return 1;
+  lmk_rate_feedback(plan, last, columns, first, last, errors, targets);
+  return state;
+}
+
+int lmk_rate_quantize(const lmk_rate_plan *plan, const lmk_rate_lane *lane, float *scratch) {
+  lmk_rate_begin(plan, lane, scratch);
+  int state = 0;
+  for (size_t first = 0; first < plan->columns && state >= 0; first += LMK_RATE_BLOCK)
+    state = lmk_rate_block(plan, lane, first, state, NULL, scratch);
+  return state >= 0;
 }

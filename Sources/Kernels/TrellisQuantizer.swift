@@ -50,42 +50,120 @@ public struct TrellisQuantizer: Sendable {
 
   /// The indices [rows, columns] of `weights` [rows, columns]; each row has a factor on all its steps and a context code.
   ///
+  /// - Parameter gains: where lanes make up for the errors of others before them.
   /// - Returns: nil when a weight, or what feedback makes of it, is so many steps large that its index does not fit, or no number.
-  public func quantize(_ weights: UnsafePointer<Float>, rowSteps: [Float], rowCodes: [UInt8]) -> [Int16]? {
+  public func quantize(
+    _ weights: UnsafePointer<Float>, rowSteps: [Float], rowCodes: [UInt8], gains: LaneGains? = nil
+  ) -> [Int16]? {
     let rows = rowSteps.count, columns = columnSteps.count
     precondition(rowCodes.count == rows, "a code for each row")
+    precondition(gains.map { $0.rows == rows } ?? true, "gains of as many rows")
     var fits = false
     let indices = [Int16](unsafeUninitializedCapacity: rows * columns) { indices, count in
-      fits = quantize(weights, rowSteps, rowCodes, indices.baseAddress!)
+      let lanes = Lanes(weights, rowSteps, rowCodes, indices.baseAddress!, columns: columns)
+      fits = gains.map { quantize(lanes, $0) } ?? quantize(lanes)
       count = fits ? rows * columns : 0
     }
     return fits ? indices : nil
   }
 
-  private func quantize(
-    _ weights: UnsafePointer<Float>, _ rowSteps: [Float], _ rowCodes: [UInt8], _ indices: UnsafeMutablePointer<Int16>
-  ) -> Bool {
-    let rows = rowSteps.count, columns = columnSteps.count, fits = Atomic(true)
-    nonisolated(unsafe) let weights = weights, indices = indices
-    withPlan { plan in
-      nonisolated(unsafe) let plan = plan
-      ThreadPool.shared.forEach((rows + Self.lane - 1) / Self.lane) { lane in
-        let first = lane * Self.lane, at = first * columns
-        let scratch = UnsafeMutableRawPointer.allocate(byteCount: 4 * lmk_rate_scratch(columns), alignment: 64)
-        defer { scratch.deallocate() }
-        rowSteps.withUnsafeBufferPointer { steps in
-          rowCodes.withUnsafeBufferPointer { codes in
-            var work = lmk_rate_lane(
-              rows: min(Self.lane, rows - first), weights: weights + at, steps: steps.baseAddress! + first,
-              row_codes: codes.baseAddress! + first, indices: indices + at)
-            if lmk_rate_quantize(plan, &work, scratch.assumingMemoryBound(to: Float.self)) == 0 {
-              fits.store(false, ordering: .relaxed)
-            }
-          }
+  /// The lanes of a matrix.
+  private struct Lanes {
+    let rows: Int
+    private let columns: Int
+    private nonisolated(unsafe) let weights: UnsafePointer<Float>
+    private nonisolated(unsafe) let indices: UnsafeMutablePointer<Int16>
+    private let steps: [Float]
+    private let codes: [UInt8]
+
+    init(
+      _ weights: UnsafePointer<Float>, _ steps: [Float], _ codes: [UInt8], _ indices: UnsafeMutablePointer<Int16>, columns: Int
+    ) {
+      (self.weights, self.steps, self.codes, self.indices, self.columns) = (weights, steps, codes, indices, columns)
+      rows = steps.count
+    }
+
+    var count: Int { (rows + lane - 1) / lane }
+
+    func callAsFunction<Result>(_ index: Int, _ body: (UnsafePointer<lmk_rate_lane>) -> Result) -> Result {
+      let first = index * lane
+      return steps.withUnsafeBufferPointer { steps in
+        codes.withUnsafeBufferPointer { codes in
+          var work = lmk_rate_lane(
+            rows: min(lane, rows - first), weights: weights + first * columns, steps: steps.baseAddress! + first,
+            row_codes: codes.baseAddress! + first, indices: indices + first * columns)
+          return body(&work)
         }
       }
     }
+  }
+
+  /// Lanes that know nothing of each other.
+  private func quantize(_ lanes: Lanes) -> Bool {
+    let columns = columnSteps.count, fits = Atomic(true)
+    withPlan { plan in
+      nonisolated(unsafe) let plan = plan
+      ThreadPool.shared.forEach(lanes.count) { index in
+        let scratch = Self.scratch(columns)
+        defer { scratch.deallocate() }
+        if lanes(index, { lmk_rate_quantize(plan, $0, scratch) }) == 0 { fits.store(false, ordering: .relaxed) }
+      }
+    }
     return fits.load(ordering: .relaxed)
+  }
+
+  /// Lanes that make up for the errors of those before them in their group. A block of columns of a lane needs the same columns of these
+  /// alone, so all the blocks run at once that lie on a diagonal of lanes and columns.
+  private func quantize(_ lanes: Lanes, _ gains: LaneGains) -> Bool {
+    let columns = columnSteps.count, size = LMK_RATE_BLOCK, blocks = (columns + size - 1) / size
+    let scratch = (0..<lanes.count).map { _ in Self.scratch(columns) }
+    let errors = UnsafeMutablePointer<Float>.allocate(capacity: columns * lanes.count * Self.lane)
+    let states = UnsafeMutablePointer<Int32>.allocate(capacity: lanes.count)
+    states.initialize(repeating: 0, count: lanes.count)
+    defer {
+      scratch.forEach { $0.deallocate() }
+      errors.deallocate()
+      states.deallocate()
+    }
+    nonisolated(unsafe) let held = (scratch, errors, states)
+    withPlan { plan in
+      nonisolated(unsafe) let plan = plan
+      ThreadPool.shared.forEach(lanes.count) { index in lanes(index) { lmk_rate_begin(plan, $0, held.0[index]) } }
+      for diagonal in 0..<blocks + gains.longest - 1 {
+        let ready = (0..<lanes.count).filter { (0..<blocks).contains(diagonal - gains.places[$0]) && states[$0] >= 0 }
+        ThreadPool.shared.forEach(ready.count) { task in
+          let index = ready[task], first = (diagonal - gains.places[index]) * size
+          let block = first..<min(first + size, columns)
+          held.2[index] = quantize(lanes, index, block, plan, gains, held.0[index], held.1, state: held.2[index])
+        }
+      }
+    }
+    return (0..<lanes.count).allSatisfy { states[$0] >= 0 }
+  }
+
+  /// A block of columns of a lane; `errors` are those of all lanes, [columns][rows], the rows of the last lane padded.
+  private func quantize(
+    _ lanes: Lanes, _ index: Int, _ block: Range<Int>, _ plan: UnsafePointer<lmk_rate_plan>, _ gains: LaneGains,
+    _ scratch: UnsafeMutablePointer<Float>, _ errors: UnsafeMutablePointer<Float>, state: Int32
+  ) -> Int32 {
+    let lane = Self.lane, stride = lanes.count * lane, before = gains.places[index] * lane
+    return withUnsafeTemporaryAllocation(of: Float.self, capacity: block.count * lane) { shift in
+      let shift = shift.baseAddress!
+      let others = errors + block.lowerBound * stride + index * lane - before
+      MatrixProduct(rows: block.count, columns: lane, depth: before)(
+        .init(others, stride: stride), .init(gains.factors[index], stride: lane), into: shift, stride: lane)
+      let next = lanes(index) { lmk_rate_block(plan, $0, block.lowerBound, state, shift, scratch) }
+      for (place, column) in block.enumerated() {
+        guard let own = lmk_rate_errors(plan, column, scratch) else { continue }
+        for row in 0..<lane { errors[column * stride + index * lane + row] = own[row] - shift[place * lane + row] }
+      }
+      return next
+    }
+  }
+
+  private static func scratch(_ columns: Int) -> UnsafeMutablePointer<Float> {
+    let count = lmk_rate_scratch(columns)
+    return UnsafeMutableRawPointer.allocate(byteCount: 4 * count, alignment: 64).bindMemory(to: Float.self, capacity: count)
   }
 
   private func withPlan(_ body: (UnsafePointer<lmk_rate_plan>) -> Void) {

@@ -51,16 +51,39 @@ public struct RateQuantizer: Sendable {
     }
   }
 
+  /// What errors in the outputs of a matrix cost beside each other.
+  public struct Outputs: Sendable {
+    /// A factor on the step of each row; their geometric mean is 1.
+    public let rowFactors: [Double]
+    /// That mean before: what the step of the whole matrix is multiplied with.
+    public let factor: Double
+    /// How lanes make up for the errors of others; nil where they do not.
+    public let gains: LaneGains?
+
+    /// Of rows whose errors cost this much, each by itself: steps are inverse to the root of it.
+    public init(costs: [Double], gains: LaneGains? = nil) {
+      let factors = costs.map { 1 / max($0, 1e-30).squareRoot() }
+      let middle = factors.reduce(0.0) { $0 + BinaryLogarithm.approximate($1) } / Double(max(1, factors.count))
+      let factor = BinaryLogarithm.power(middle)
+      self.factor = factor
+      self.gains = gains
+      rowFactors = factors.map { $0 / factor }
+    }
+
+    /// Of rows whose lanes make up for the errors of others.
+    public init(_ gains: LaneGains) { self.init(costs: gains.costs, gains: gains) }
+  }
+
   /// Quantizes `weights` [rows, columns]. Zeros of a matrix that is sparse stay zeros.
   ///
   /// - Parameters:
   ///   - step: of an input whose deviation is 1; column j has the step step / deviation j, so that every column adds the same error.
-  ///   - rowFactors: a factor on the step of each row, where rows differ.
+  ///   - outputs: what the rows cost beside each other, where they differ; `step` is that of a row whose factor is 1.
   /// - Throws: `badInput` when a weight is so large beside its step that its value would not fit (RATE-1).
   public func quantize(
-    _ weights: [Float], rows: Int, inputs: Inputs, step: Double, rowFactors: [Double]? = nil
+    _ weights: [Float], rows: Int, inputs: Inputs, step: Double, outputs: Outputs? = nil
   ) throws(LMToolError) -> RateMatrix {
-    let columns = inputs.deviations.count
+    let columns = inputs.deviations.count, rowFactors = outputs?.rowFactors
     precondition(weights.count == rows * columns, "a weight for each element")
     let deviations = inputs.deviations.map { max($0, 1e-30) }
     let middle = ((deviations.min() ?? 1) * (deviations.max() ?? 1)).squareRoot()
@@ -77,7 +100,10 @@ public struct RateQuantizer: Sendable {
       let trellis = TrellisQuantizer(
         feedback: inputs.feedback, columnSteps: steps.columns, columnCodes: contexts.columnCodes, costs: costs,
         keepsZeros: isSparse)
-      guard let indices = trellis.quantize(weights, rowSteps: steps.rows, rowCodes: contexts.rowCodes) else {
+      guard
+        let indices = trellis.quantize(
+          weights, rowSteps: steps.rows, rowCodes: contexts.rowCodes, gains: outputs?.gains)
+      else {
         throw RateMatrix.tooLarge
       }
       return RateMatrix(

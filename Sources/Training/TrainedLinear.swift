@@ -88,6 +88,7 @@ struct TrainedLinear: Sendable {
   func backward(
     _ x: Floats, _ y: Floats?, _ dy: Floats, to dx: Floats?, accumulate: Bool = true, _ context: PassContext
   ) {
+    weight.gradients?.add(dy, tokens: context.tokens)
     if let bias, let gradient = bias.gradient { addColumns(dy, times: nil, rows: context.tokens, columns: outputs, to: gradient) }
     switch weight.training {
     case .frozen: break

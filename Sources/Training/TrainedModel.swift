@@ -177,7 +177,11 @@ public final class TrainedModel: @unchecked Sendable {
   // MARK: Backward
 
   /// Adds to the gradients of all parameters, given that of what the head reads at some places.
-  func backward(_ record: Record, rows: [Int], gathered: Floats, gradient: Floats, _ rowContext: PassContext) {
+  ///
+  /// - Returns: the gradient of what entered the pass.
+  func backward(
+    _ record: Record, rows: [Int], gathered: Floats, gradient: Floats, _ rowContext: PassContext
+  ) -> Floats {
     var gradient = gradient
     if let projectOut {
       let dgathered = pool.zeros(gathered.count)
@@ -200,6 +204,7 @@ public final class TrainedModel: @unchecked Sendable {
       dstream = layers[index].backward(h, kept, dstream, context)
     }
     if let tokens = record.tokens { addEmbeddingGradient(record, tokens, dstream) }
+    return dstream
   }
 
   /// Token after token, whatever the threads: the same row may come twice.

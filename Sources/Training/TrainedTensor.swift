@@ -23,11 +23,14 @@ public final class TrainedTensor: @unchecked Sendable {
   public let values: Floats
   /// What of them is trained.
   public let training: Training
+  /// Sees the gradients of what a matrix gives; nil where nobody wants to know.
+  let gradients: OutputGradients?
 
-  init(_ spec: TensorSpec, _ values: Floats, _ training: Training) {
+  init(_ spec: TensorSpec, _ values: Floats, _ training: Training, gradients: OutputGradients? = nil) {
     self.spec = spec
     self.values = values
     self.training = training
+    self.gradients = gradients
   }
 
   /// Rows of a matrix, elements of a vector.

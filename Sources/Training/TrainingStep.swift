@@ -27,6 +27,11 @@ public struct TrainingStep {
     return loss.measure(record, reference, targets, scale: Float(1 / total), isTraining: true)
   }
 
+  /// The gradient of the summed loss by what enters the first layer, [tokens][width]; it is added to those of the parameters, too.
+  func gradient(ofEntering entering: Floats, window: Int, _ targets: LossTargets) -> Floats {
+    loss.gradient(model.pass(from: 0, entering, window: window), targets)
+  }
+
   /// The loss alone of such texts.
   public func evaluate(
     from layer: Int, _ entering: Floats, reference: Floats, window: Int, _ targets: LossTargets

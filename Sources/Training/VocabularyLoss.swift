@@ -1,3 +1,4 @@
+import Inference
 import Kernels
 import Models
 
@@ -7,6 +8,8 @@ public struct LossOptions: Sendable, Equatable {
   public var divergence: Float = 1
   /// What logits of both are divided by for the divergence.
   public var temperature: Float = 1
+  /// Without a teacher: a seed with which labels are drawn from what the model itself says, instead of those of the text.
+  public var drawing: UInt64?
 
   /// Divergence alone.
   public init() {}
@@ -90,6 +93,20 @@ struct VocabularyLoss {
   func measure(
     _ record: TrainedModel.Record, _ reference: Floats?, _ targets: LossTargets, scale: Float, isTraining: Bool
   ) -> LossSums {
+    measured(record, reference, targets, scale: scale, isTraining: isTraining).sums
+  }
+
+  /// The gradient of the loss, summed, by what entered the pass of a record.
+  func gradient(_ record: TrainedModel.Record, _ targets: LossTargets) -> Floats {
+    guard let gradient = measured(record, nil, targets, scale: 1, isTraining: true).gradient else {
+      preconditionFailure("a pass that trains has a gradient")
+    }
+    return gradient
+  }
+
+  private func measured(
+    _ record: TrainedModel.Record, _ reference: Floats?, _ targets: LossTargets, scale: Float, isTraining: Bool
+  ) -> (sums: LossSums, gradient: Floats?) {
     let (gathered, input, context) = model.headInput(record.normalized, rows: targets.rows)
     let reference = reference.flatMap { reference in teacher?.headInput(reference, rows: targets.rows).projected }
     let gradient = context.pool.take(input.count)
@@ -101,8 +118,8 @@ struct VocabularyLoss {
       sums += measure(
         rows, input, reference, targets, to: isTraining ? gradient : nil, scale: scale, context)
     }
-    if isTraining { model.backward(record, rows: targets.rows, gathered: gathered, gradient: gradient, context) }
-    return sums
+    guard isTraining else { return (sums, nil) }
+    return (sums, model.backward(record, rows: targets.rows, gathered: gathered, gradient: gradient, context))
   }
 
   private func slice(_ floats: Floats, _ rows: Range<Int>, _ context: PassContext) -> Floats {
@@ -138,6 +155,18 @@ struct VocabularyLoss {
     return sums
   }
 
+  /// Makes the gradient of a label in a row that of one that is drawn from what the model says.
+  private func draw(_ gradient: UnsafeMutablePointer<Float>, insteadOf label: Int, weight: Float, seed: UInt64, row: Int) {
+    gradient[label] += weight
+    var random = Random(seed: seed &* 0x9E37_79B9_7F4A_7C15 &+ UInt64(row))
+    var left = Float(random.unit()) * weight, drawn = 0
+    while drawn < model.spec.vocabularySize - 1, left >= gradient[drawn] {
+      left -= gradient[drawn]
+      drawn += 1
+    }
+    gradient[drawn] -= weight
+  }
+
   /// Makes gradients of logits, row by row on all threads; the sums run in the order of the rows.
   private func differentiate(
     _ z: Floats, _ theirs: Floats?, _ rows: Range<Int>, _ targets: LossTargets, scale: Float, _ context: PassContext
@@ -153,6 +182,7 @@ struct VocabularyLoss {
           let weight = targets.weights[row] * scale, label = Int(targets.labels[row])
           guard let theirs else {
             likelihoods[index] = crossEntropyGradient(own, count: vocabulary, label: label, weight: weight)
+            if let seed = options.drawing { draw(own, insteadOf: label, weight: weight, seed: seed, row: row) }
             return
           }
           if share == 1 {

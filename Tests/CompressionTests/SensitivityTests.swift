@@ -6,6 +6,7 @@ import Models
 import Tensors
 import TestSupport
 import Testing
+import Training
 
 #if canImport(Glibc)
   import Glibc
@@ -62,6 +63,19 @@ struct SensitivityTests {
     let expected = 2 * divergence / variance / 64
     #expect(strength / expected > 0.75 && strength / expected < 1.33, "\(strength), \(expected)")
     #expect(zip(measured.logits, spreads).allSatisfy { abs(Double($0) - $1) < 1e-5 })
+  }
+
+  /// The mean squared gradient of an output says what noise on the outputs does: two ways to the Fisher information.
+  @Test func gradientsSayWhatNoiseDoes() throws {
+    let source = try ModelSource.open(stories), windows = try storyWindows(16, length: 64)
+    var gradients: [String: Double] = [:]
+    try GradientPass(source, tokens: windows.tokens, window: 64).run { (tensor, found) throws(LMToolError) in
+      gradients[tensor.name] = found.meanSquare
+    }
+    let rough = try Self.measure { _ in 1e-4 }, measured = try Self.measure(Self.balanced(rough))
+    #expect(gradients.count == 35)
+    let ratios = measured.matrices.map { (gradients[$0.key] ?? 0) / $0.value }.sorted()
+    #expect(ratios[0] > 0.5 && ratios[34] < 2 && ratios[17] > 0.85 && ratios[17] < 1.2, "\(ratios)")
   }
 
   private static func logProbabilities(_ logits: [Float], _ token: Int) -> [Double] {

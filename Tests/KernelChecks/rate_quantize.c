@@ -125,6 +125,38 @@ static void check_matrix(size_t rows, size_t columns, float scale) {
   free(expected), free(computed), free(scratch);
 }
 
+// Block after block, with weights that are moved: the same as the moved weights, where nothing is fed back that would round otherwise.
+static void check_shift(size_t rows, size_t columns) {
+  const size_t count = rows * columns;
+  float *weights = noise_floats(count, 20), *shift = noise_floats(columns * LMK_LANE, 8), *costs = make_costs(1, 1, 0.4f);
+  float *moved = blank(count * sizeof(float)), *none = blank(columns * columns * sizeof(float)), *steps = noise_floats(columns, 0.5f);
+  float *row_steps = noise_floats(rows, 0.5f), *scratch = blank_aligned(lmk_rate_scratch(columns) * sizeof(float));
+  int16_t *whole = blank(count * sizeof(int16_t)), *blocks = blank(count * sizeof(int16_t));
+  uint8_t *codes = blank(columns), row_codes[LMK_LANE], model = 0, low = 0;
+  memset(none, 0, columns * columns * sizeof(float));
+  memset(codes, 128, columns), memset(row_codes, 128, sizeof row_codes);
+  for (size_t j = 0; j < columns; j++) steps[j] += 1;
+  for (size_t i = 0; i < rows; i++) row_steps[i] += 1;
+  for (size_t i = 0; i < rows; i++)
+    for (size_t j = 0; j < columns; j++) moved[i * columns + j] = weights[i * columns + j] + shift[j * LMK_LANE + i];
+  const lmk_rate_plan plan = {columns, none, steps, codes, 1, &model, &low, costs, 0};
+  const lmk_rate_lane all = {rows, moved, row_steps, row_codes, whole}, parts = {rows, weights, row_steps, row_codes, blocks};
+  expect(lmk_rate_quantize(&plan, &all, scratch), "moved weights are refused", (int)columns);
+  lmk_rate_begin(&plan, &parts, scratch);
+  int state = 0;
+  for (size_t first = 0; first < columns; first += LMK_RATE_BLOCK)
+    state = lmk_rate_block(&plan, &parts, first, state, shift + first * LMK_LANE, scratch);
+  expect(state >= 0, "a block is refused", (int)columns);
+  expect_same(whole, blocks, count * sizeof(int16_t), "blocks of %zu x %zu", rows, columns);
+  float largest = 0;
+  for (size_t j = 0; j < columns; j++)
+    for (size_t i = 0; i < rows; i++)
+      largest = fmaxf(largest, fabsf(lmk_rate_errors(&plan, j, scratch)[i]) / (steps[j] * row_steps[i]));
+  expect(largest < 5, "errors are of the moved weights", (int)columns);
+  free(weights), free(shift), free(costs), free(moved), free(none), free(steps), free(row_steps), free(scratch);
+  free(whole), free(blocks), free(codes);
+}
+
 // The largest target that has an index gets a value within a step; one above it, or none at all, is refused.
 static void check_reach(void) {
   float *costs = make_costs(1, 1, 0.1f), *scratch = blank_aligned(lmk_rate_scratch(1) * sizeof(float));
@@ -153,6 +185,7 @@ void check_rate_quantize(void) {
     check_matrix(sizes[s][0], sizes[s][1], 3);
     check_matrix(sizes[s][0], sizes[s][1], 300);
   }
+  check_shift(64, 1), check_shift(64, 130), check_shift(7, 64), check_shift(33, 65);
   next_isa(-1);  // what follows has no feedback
   check_paths();
   check_reach();

@@ -112,7 +112,7 @@ struct TrellisQuantizerTests {
 }
 
 /// The values of indices, [rows, columns], by rule RATE-1.
-private func trellisValues(_ indices: [Int16], rows: Int, columns: Int) -> [Int] {
+func trellisValues(_ indices: [Int16], rows: Int, columns: Int) -> [Int] {
   let next = [[0, 2], [5, 7], [1, 3], [6, 4], [2, 0], [4, 6], [3, 1], [7, 5]]
   var values = [Int](repeating: 0, count: rows * columns)
   for top in stride(from: 0, to: rows, by: 64) {

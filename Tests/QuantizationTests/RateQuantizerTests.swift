@@ -36,8 +36,9 @@ struct RateQuantizerTests {
   @Test func weightsAreValuesTimesSteps() throws {
     let problem = CorrelatedInputs(columns: 40), rows = 70, weights = gaussians(rows * 40)
     let factors = (0..<rows).map { Double($0 % 5 + 1) / 3 }
+    let outputs = RateQuantizer.Outputs(costs: factors.map { 1 / ($0 * $0) })
     let matrix = try RateQuantizer(.standard).quantize(
-      weights, rows: rows, inputs: problem.inputs, step: 0.2, rowFactors: factors)
+      weights, rows: rows, inputs: problem.inputs, step: 0.2 * outputs.factor, outputs: outputs)
     let values = try matrix.values(), steps = matrix.steps
     #expect(try matrix.dequantized() == values.enumerated().map { Float($1) * steps.rows[$0 / 40] * steps.columns[$0 % 40] })
     for (row, column) in [(0, 0), (1, 39), (2, 20), (69, 5)] {
@@ -47,6 +48,32 @@ struct RateQuantizerTests {
     }
     #expect(matrix.contexts == RateContexts(values: values, rows: rows, columns: 40))
     #expect(try RateEncoder.encode(matrix, tables: .standard).parameters.rows == rows)
+  }
+
+  /// Outputs whose gradients are alike, some larger than others: what errors cost together falls when steps go by what a row costs, and
+  /// further when lanes make up for each other, at the same entropy.
+  @Test func errorsOfRowsAreMadeUpFor() throws {
+    let problem = CorrelatedInputs(columns: 64), rows = 256, weights = gaussians(rows * 64, seed: 12)
+    let moment = (0..<rows * rows).map { place in
+      let (i, j) = (place / rows, place % rows)
+      return (i == j ? 1 : 0.9 / (1 + 0.02 * Float(abs(i - j)))) * Float(1 + i % 4) * Float(1 + j % 4) / 7.5
+    }
+    let gains = try #require(LaneGains([moment], rows: rows))
+    let single = RateQuantizer.Outputs(costs: (0..<rows).map { Double(moment[$0 * (rows + 1)]) })
+    let results = try [nil, single, RateQuantizer.Outputs(gains)].map { outputs in
+      let matrix = try RateQuantizer(.standard).quantize(
+        weights, rows: rows, inputs: problem.inputs, step: 0.17 * (outputs?.factor ?? 1), outputs: outputs)
+      let errors = zip(try matrix.dequantized(), weights).map { Double($0 - $1) }
+      var cost = 0.0
+      for (i, j) in (0..<rows).flatMap({ i in (0..<rows).map { (i, $0) } }) {
+        let product = problem.product(Array(errors[i * 64..<i * 64 + 64]), Array(errors[j * 64..<j * 64 + 64]))
+        cost += Double(moment[i * rows + j]) * product
+      }
+      // At the same entropy: a bit a weight is worth a factor of 4.
+      let bits = try RateHistogram(matrix).entropy / Double(weights.count)
+      return BinaryLogarithm.approximate(cost) / 2 + bits
+    }
+    #expect(results[1] < results[0] - 0.05 && results[2] < results[1] - 0.2, "\(results)")
   }
 
   @Test func outliersAreKept() throws {
@@ -206,6 +233,15 @@ struct CorrelatedInputs {
     moment = (0..<columns * columns).map { powers[abs($0 / columns - $0 % columns)] }
     guard let factor = SymmetricFactor(moment, size: columns, damping: 0) else { fatalError("the moment is positive definite") }
     inputs = RateQuantizer.Inputs(factor)
+  }
+
+  /// a S bᵀ.
+  func product(_ a: [Double], _ b: [Double]) -> Double {
+    var sum = 0.0
+    for i in 0..<columns {
+      sum += a[i] * (0..<columns).reduce(0.0) { $0 + b[$1] * Double(moment[i * columns + $1]) }
+    }
+    return sum
   }
 
   func quantize(_ weights: [Float], rows: Int, step: Double) throws(LMToolError) -> RateMatrix {

@@ -6,6 +6,7 @@
 
 enum {
   LMK_LANE = 64,             // rows that share a path of the trellis
+  LMK_RATE_BLOCK = 64,       // columns that are quantized at a time
   LMK_RATE_SPAN = 64,        // high parts of an index with a cost are -64...63; those beyond cost as much as the last
   LMK_RATE_LARGEST = 16383,  // the largest magnitude of an index
   LMK_RATE_REACH = 2 * LMK_RATE_LARGEST - 3,  // targets lie within so many steps of 0: every index that comes into question fits
@@ -38,3 +39,15 @@ size_t lmk_rate_scratch(size_t columns);
 
 // Chooses indices. Returns 0, with indices that are of no use, when a target, feedback included, is out of reach or no number.
 int lmk_rate_quantize(const lmk_rate_plan *plan, const lmk_rate_lane *lane, float *scratch);
+
+// The same, block after block, for lanes that make up for the errors of others.
+// Prepares the scratch of a lane.
+void lmk_rate_begin(const lmk_rate_plan *plan, const lmk_rate_lane *lane, float *scratch);
+// Quantizes the columns of the block that begins at `first`, those before being done, from `state` on, 0 for the first.
+// `shift`, [columns of the block][LMK_LANE]: what is added to the weights, or NULL. Returns the state for the next block, or -1 as above.
+int lmk_rate_block(
+    const lmk_rate_plan *plan, const lmk_rate_lane *lane, size_t first, int state, const float *shift, float *scratch);
+// What the weights of column j, shifted, are above their values, [LMK_LANE], once the block of the column is done.
+static inline const float *lmk_rate_errors(const lmk_rate_plan *plan, size_t j, const float *scratch) {
+  return scratch + (plan->columns + j) * LMK_LANE;
+}

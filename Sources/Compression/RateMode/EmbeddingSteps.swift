@@ -13,9 +13,9 @@ package struct EmbeddingPart {
   /// The statistics of what a head multiplies; an embedding that is none has no inputs but itself.
   let inputs: RateQuantizer.Inputs
   /// The step at level 1: the middle of those of all rows.
-  let scale: Double
-  /// The step of each row beside it.
-  let rowFactors: [Double]
+  var scale: Double { outputs.factor }
+  /// What the rows cost beside each other.
+  let outputs: RateQuantizer.Outputs
   /// How many bits to expect.
   let forecast: RateForecast
 
@@ -37,10 +37,7 @@ package struct EmbeddingPart {
     }
     let steps = Self.steps(
       calibration.sensitivities, frequencies: frequencies, deviations: inputs.deviations, isHead: isHead, isInput: isInput)
-    let logarithms = steps.reduce(0.0) { $0 + BinaryLogarithm.approximate($1) } / Double(max(1, rows))
-    let middle = BinaryLogarithm.power(logarithms)
-    scale = middle
-    rowFactors = steps.map { $0 / middle }
+    outputs = RateQuantizer.Outputs(costs: steps.map { 1 / ($0 * $0) })
     let deviations = inputs.deviations.reduce(0.0) { $0 + BinaryLogarithm.approximate(max($1, 1e-30)) } / Double(max(1, columns))
     forecast = RateForecast(
       count: rows * columns, usualStep: Self.usualDeviation * BinaryLogarithm.power(deviations) * 0.39)

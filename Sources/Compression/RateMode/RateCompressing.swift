@@ -163,7 +163,9 @@ public struct RateCompressing {
     let left = try weigh(goal, choice.source, kept, folder: work?.structure ?? scratch?.path)
     timer.finish("structure")
     let model = try RateModel(
-      left.source, of: choice.source, left.calibration, trainingWindows: trained, options: options, work: work)
+      left.source, of: choice.source, left.calibration, trainingWindows: trained, options: options, work: work,
+      progress: progress)
+    timer.finish("gradients")
     let judge = try RateJudge(source, windows: aside, tokenizedBy: choice.source)
     var report: RateReport
     switch goal {

@@ -17,12 +17,13 @@ struct RateModel {
   private let options: RateOptions
   private let work: RateWork?
   private let embedding: [Float]
+  private let statistics: OutputStatistics
 
   /// Prepares a model, all or a part of `original`; the windows of the calibration are what layers are run on, `trainingWindows` what they
   /// are trained on.
   init(
     _ source: ModelSource, of original: ModelSource, _ calibration: Calibration, trainingWindows: TokenWindows,
-    options: RateOptions, work: RateWork?
+    options: RateOptions, work: RateWork?, progress: ProgressConsumer?
   ) throws(LMToolError) {
     self.source = source
     self.original = original
@@ -31,6 +32,7 @@ struct RateModel {
     self.options = options
     self.work = work
     embedding = try LayerMatrices.floats(source.spec.embedding, of: source)
+    statistics = try OutputStatistics(source, windows: calibration.windows, progress: progress)
   }
 
   /// The account of a model that was quantized, and what fits it to the last byte.
@@ -38,13 +40,10 @@ struct RateModel {
     let account: RateAccount
     /// How layers were trained on the way.
     let training: [SuffixTrainingStage]
-    private let last: (name: String, target: [Float], rows: Int, inputs: RateQuantizer.Inputs)?
+    private let last: LastMatrix?
     private var level: Double
 
-    init(
-      _ account: RateAccount, last: (name: String, target: [Float], rows: Int, inputs: RateQuantizer.Inputs)?,
-      training: [SuffixTrainingStage]
-    ) {
+    init(_ account: RateAccount, last: LastMatrix?, training: [SuffixTrainingStage]) {
       self.account = account
       self.last = last
       self.training = training
@@ -60,7 +59,8 @@ struct RateModel {
       guard abs(bits) < 4 else { return false }
       level *= BinaryLogarithm.power(-bits)
       let matrix = try account.quantizer.quantize(
-        last.target, rows: last.rows, inputs: last.inputs, step: level * account.scale(last.name))
+        last.target, rows: last.rows, inputs: last.inputs, step: level * account.scale(last.name),
+        outputs: last.outputs)
       try account.replace(last.name, matrix, level: level)
       return true
     }
@@ -98,7 +98,7 @@ struct RateModel {
         source, teacher: original, windows: trainingWindows, replaced: replaced, options, folder: work?.folder, progress: progress
       )
     }
-    let visitor = RatePass(source, options: options, account: account, work: work, training: training)
+    let visitor = RatePass(source, options: options, account: account, work: work, statistics: statistics, training: training)
     try pass.run(visitor) { update in
       progress?(ProgressUpdate(stage: "quantize", done: update.done, total: update.total, unit: update.unit))
     }
@@ -130,7 +130,7 @@ struct RateModel {
       let name = linear.weight.name
       forecasts[name] = RateForecast(
         count: linear.outputs * linear.inputs, inputs: linear.inputs, noise: calibration.noise[name] ?? 1)
-      scales[name] = 1 / (calibration.sensitivities.matrices[name] ?? 1).squareRoot()
+      scales[name] = (statistics.outputs[name]?.factor ?? 1) / (calibration.sensitivities.matrices[name] ?? 1).squareRoot()
     }
     for part in parts {
       forecasts[part.spec.name] = part.forecast
@@ -168,7 +168,7 @@ struct RateModel {
         let weights = name == source.spec.embedding.name ? embedding : try LayerMatrices.floats(part.spec, of: source)
         do throws(LMToolError) {
           let matrix = try account.quantizer.quantize(
-            weights, rows: part.spec.shape[0], inputs: part.inputs, step: level * part.scale, rowFactors: part.rowFactors)
+            weights, rows: part.spec.shape[0], inputs: part.inputs, step: level * part.scale, outputs: part.outputs)
           try account.add(name, matrix, level: level)
           try work?.save(name, matrix, level: level)
         } catch { throw error.at(name) }

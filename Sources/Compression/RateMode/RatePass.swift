@@ -24,6 +24,20 @@ public struct RateOptions: Sendable, Equatable {
   public init() {}
 }
 
+/// What the last matrix of a model was made from.
+struct LastMatrix {
+  /// Of the tensor.
+  var name: String
+  /// [rows, columns]
+  var target: [Float]
+  /// Outputs.
+  var rows: Int
+  /// Of what enters it.
+  var inputs: RateQuantizer.Inputs
+  /// Of what it gives.
+  var outputs: RateQuantizer.Outputs?
+}
+
 /// Quantizes the matrices of the layers to rate mode, one group after the other, behind the quantized ones before them.
 final class RatePass: LayerwiseVisitor {
   private let options: RateOptions
@@ -31,12 +45,19 @@ final class RatePass: LayerwiseVisitor {
   private let work: RateWork?
   private let source: ModelSource
   private let training: SuffixTraining?
+  private let statistics: OutputStatistics
   /// What the last matrix was made from, for fitting the file to the last byte.
-  private(set) var last: (name: String, target: [Float], rows: Int, inputs: RateQuantizer.Inputs)?
+  private(set) var last: LastMatrix?
   private let lastGroup: (layer: Int, kind: MatrixGroup.Kind)
 
-  /// - Parameter training: trains the layers of `source` that are left, before each of them.
-  init(_ source: ModelSource, options: RateOptions, account: RateAccount, work: RateWork?, training: SuffixTraining? = nil) {
+  /// - Parameters:
+  ///   - statistics: of the outputs of `source`.
+  ///   - training: trains the layers of `source` that are left, before each of them.
+  init(
+    _ source: ModelSource, options: RateOptions, account: RateAccount, work: RateWork?, statistics: OutputStatistics,
+    training: SuffixTraining? = nil
+  ) {
+    self.statistics = statistics
     self.source = source
     self.options = options
     self.account = account
@@ -72,10 +93,14 @@ final class RatePass: LayerwiseVisitor {
     let level = account.level
     for linear in group.linears {
       let target = moved(matrices[linear.weight], rows: linear.outputs, by: drift)
-      if isLast(group) { last = (linear.weight.name, target, linear.outputs, inputs) }
+      let outputs = statistics.outputs[linear.weight.name]
+      if isLast(group) {
+        last = LastMatrix(name: linear.weight.name, target: target, rows: linear.outputs, inputs: inputs, outputs: outputs)
+      }
       do throws(LMToolError) {
         let matrix = try account.quantizer.quantize(
-          target, rows: linear.outputs, inputs: inputs, step: level * account.scale(linear.weight.name))
+          target, rows: linear.outputs, inputs: inputs, step: level * account.scale(linear.weight.name),
+          outputs: outputs)
         try account.add(linear.weight.name, matrix, level: level)
         try work?.save(linear.weight.name, matrix, level: level)
         let floats = try matrix.dequantized()
