@@ -42,6 +42,8 @@ struct RateTableMaker {
       counts[0] += counts[symbol]
       counts[symbol] = 0
     }
+    // Where all is escaped, another symbol has a frequency nevertheless (RATE-7).
+    if counts.dropFirst().allSatisfy({ $0 == 0 }) { counts[RateKernel.reach + 1] = 1 }
     return fit(counts, required: 0...0)
   }
 

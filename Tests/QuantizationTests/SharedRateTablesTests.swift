@@ -56,6 +56,16 @@ struct SharedRateTablesTests {
     #expect(SharedRateTables(dense + small).tables.sets.count == 1)
   }
 
+  /// Values that are all too large for a symbol of their own, as where a matrix has a single outlier in a context: the tables can be
+  /// written and read (RATE-7), and code what they were made of.
+  @Test func contextsWithNothingButEscapes() throws {
+    let matrix = plainRateMatrix(2, 3, [900, -800, 700, 1000, -900, 850]), histogram = try RateHistogram(matrix)
+    let tables = SharedRateTables([histogram]).tables
+    let information = try RateSideInformation(tables: tables, matrices: [])
+    #expect(try RateSideInformation(encoded: information.encoded(), shapes: []) == information)
+    #expect(try stored(try RateEncoder.encode(matrix, tables: tables), tables).readMatrix() == matrix)
+  }
+
   /// Never more than there may be (RATE-7), and never more bytes than with one.
   @Test func manyKindsOfMatrices() throws {
     let kinds = (1...24).map { kind in

@@ -11,8 +11,8 @@ struct OutputStatistics: Sendable {
   /// Of each matrix, by tensor name, how its rows are quantized; without those for which there is no gradient.
   private(set) var outputs: [String: RateQuantizer.Outputs] = [:]
 
-  /// Tokens of the text that are looked at.
-  private static let tokens = 16384
+  /// Tokens of the text that are looked at, where what enters the layers does not take more than so many bytes for all of them.
+  private static let tokens = 16384, streamBytes = 1 << 31
   /// The share of the mean that every output counts at least.
   private static let floor = 0.3
 
@@ -20,7 +20,8 @@ struct OutputStatistics: Sendable {
   ///
   /// - Throws: `badInput` when a tensor cannot be read or is not finite (MODEL-5).
   init(_ source: ModelSource, windows: TokenWindows, progress: ProgressConsumer? = nil) throws(LMToolError) {
-    let sample = windows.sample(max(1, Self.tokens / windows.length), length: windows.length)
+    let tokens = min(Self.tokens, Self.streamBytes / (4 * source.spec.width * max(1, source.spec.layers.count)))
+    let sample = windows.sample(max(1, tokens / windows.length), length: windows.length)
     let pass = GradientPass(source, tokens: sample.tokens, window: sample.length)
     try pass.run(progress: progress) { (tensor, gradients) throws(LMToolError) in
       guard let moments = gradients.relativeMoments(floor: Self.floor), let gains = LaneGains(moments, rows: gradients.outputs)

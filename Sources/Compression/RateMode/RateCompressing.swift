@@ -160,7 +160,8 @@ public struct RateCompressing {
       try SuffixTraining.checkMemory(
         choice.source, teacher: choice.source, tokens: trained.tokens.count, window: trained.length, training)
     }
-    let left = try weigh(goal, choice.source, kept, folder: work?.structure ?? scratch?.path)
+    let folder = try structure == .automatic ? work?.makeStructureFolder() : nil
+    let left = try weigh(goal, choice.source, kept, folder: folder ?? scratch?.path)
     timer.finish("structure")
     let model = try RateModel(
       left.source, of: choice.source, left.calibration, trainingWindows: trained, options: options, work: work,

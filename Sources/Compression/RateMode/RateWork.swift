@@ -25,11 +25,18 @@ final class RateWork {
   private var path: String { folder.path }
   /// Where the calibration is kept.
   var calibration: String { path + "/calibration.safetensors" }
-  /// Where the matrices are that were fitted anew when parts of layers went; made anew each time.
-  var structure: String {
-    mkdir(path + "/structure", 0o755)
-    return path + "/structure"
+  /// Makes the folder for matrices that are fitted anew when parts of layers go, unless it is there.
+  ///
+  /// - Returns: its path.
+  /// - Throws: `cannotCreate`.
+  func makeStructureFolder() throws(LMToolError) -> String {
+    let folder = path + "/structure"
+    guard mkdir(folder, 0o755) == 0 || errno == EEXIST else {
+      throw LMToolError.system(.cannotCreate, "cannot create a folder for fitted matrices", file: folder)
+    }
+    return folder
   }
+
   /// Whether a calibration is kept.
   var hasCalibration: Bool { access(calibration, F_OK) == 0 }
 
