@@ -185,6 +185,7 @@ struct PruningTests {
       { $0.sparsity = Sparsity(.pattern(keep: 2, of: 5), method: .magnitude) },
       { $0.sparsity = Sparsity(.pattern(keep: 2, of: 6), method: .sparsegpt) }, { $0.target = .parameters(300_000) },
       { $0.target = .parameters(100) }, { ($0.target, $0.mlp) = (.parameters(200_000), 0.1) },
+      { ($0.heads, $0.isUniform) = (0.1, true) }, { ($0.heads, $0.importance) = (0.1, .random) },
     ]
     for (index, change) in changes.enumerated() {
       let error = expectFailure(.usage) { _ = try prune(change) }

@@ -125,13 +125,10 @@ public struct Pruning {
     let gone = Set(plan.gone.map(\.layer))
     let left = layers.filter { !gone.contains($0) }
     plan.balance = PruningBalance(try importances(of: left, text), layers: left)
-    if let mlp = options.mlp { plan.balance.takeChannels(mlp, of: source.spec, isUniform: isUniform) }
-    if let heads = options.heads { plan.balance.takeGroups(heads, of: source.spec, isUniform: isUniform) }
+    if let mlp = options.mlp { plan.balance.takeChannels(mlp, of: source.spec, isUniform: options.takesEqually) }
+    if let heads = options.heads { plan.balance.takeGroups(heads, of: source.spec, isUniform: options.takesEqually) }
     return plan
   }
-
-  /// What is chosen by chance has no costs to compare.
-  private var isUniform: Bool { options.isUniform || options.importance == .random }
 
   /// How many layers may go.
   private var layersWanted: Int {

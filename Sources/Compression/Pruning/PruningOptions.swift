@@ -63,6 +63,9 @@ public struct PruningOptions: Sendable, Equatable {
     return true
   }
 
+  /// Whether every layer gives as much; what is chosen by chance has no costs to compare.
+  var takesEqually: Bool { isUniform || importance == .random }
+
   /// Refuses what is not possible, before any work (PRUNE-9).
   ///
   /// - Throws: `usage`.
@@ -90,6 +93,11 @@ public struct PruningOptions: Sendable, Equatable {
         gone >= 1 && groups - gone >= least,
         "--heads \(heads) means \(gone) of \(groups) heads of keys and values; at least 1 must go, and each of the \(least) layers keeps 1"
       )
+      let most = spec.layers.map(\.attention.keyValueHeads).max() ?? 1
+      try require(
+        !takesEqually || Int((heads * Double(most)).rounded()) >= 1,
+        "--heads \(heads) of each layer by itself is none of its \(most) heads of keys and values; "
+          + "from \(Double(Int((50 / Double(most)).rounded(.up))) / 100) on it is one")
     }
     try require(
       width.map { (2..<spec.width).contains($0) } ?? true, "--width must be from 2 to \(spec.width - 1), less than what there is")
