@@ -15,7 +15,10 @@ static const uint8_t BEFORE[STATES][2][2] = {{{0, 0}, {4, 1}}, {{2, 0}, {6, 1}},
 
 static int value_of(int state, int index) { return state & 1 ? 2 * index - (index > 0) + (index < 0) : 2 * index; }
 
-size_t lmk_rate_scratch(size_t columns) { return 2 * columns * LMK_LANE; }
+// Scratch: targets, shifted errors and errors, [columns][LMK_LANE] each, and the gains of rows in steps.
+size_t lmk_rate_scratch(size_t columns) { return (3 * columns + LMK_LANE) * LMK_LANE; }
+
+static float *scaled_gains(const lmk_rate_plan *plan, float *scratch) { return scratch + 3 * plan->columns * LMK_LANE; }
 
 // The best index of one parity for one element in one kind of state.
 typedef struct {
@@ -56,41 +59,68 @@ static choice choose_zero(float target, int odd_state, int parity, const cost_ta
   return (choice){parity ? INFINITY : target * target + cost_of(costs, odd_state, 0), 0};
 }
 
-// The way through the trellis, row by row.
+// The rows of one column, in steps.
+typedef struct {
+  size_t rows;
+  const float *gains;  // [LMK_LANE][LMK_LANE], or NULL
+  float targets[LMK_LANE], weights[LMK_LANE];
+  cost_table costs[LMK_LANE];
+  uint8_t are_zero[LMK_LANE];
+} column;
+
+// The ways through the trellis, row by row: the best one to each state. A row gains by the errors of those before, which differ from way to
+// way, so each way has its own targets (per-survivor processing, Raheli, Polydoros and Tzou 1995).
 typedef struct {
   float losses[STATES];
+  float gained[2][STATES][LMK_LANE];  // of rows that are even, and odd
   uint8_t before[LMK_LANE][STATES];
   int16_t indices[LMK_LANE][STATES];
 } trellis;
 
-static void add_row(trellis *path, size_t row, float target, const cost_table *costs, int is_zero) {
-  choice choices[2][2];
-  for (int odd = 0; odd < 2; odd++)
-    for (int parity = 0; parity < 2; parity++)
-      choices[odd][parity] = is_zero ? choose_zero(target, odd, parity, costs) : choose(target, odd, parity, costs);
+// A target out of reach, or none at all, has no index.
+static choice choice_at(const column *of, size_t row, float target, int odd_state, int parity) {
+  if (!(fabsf(target) <= LMK_RATE_REACH)) return (choice){INFINITY, 0};
+  return (of->are_zero[row] ? choose_zero : choose)(target, odd_state, parity, &of->costs[row]);
+}
+
+static void add_gains(const column *of, size_t row, float error, const float *before, float *after) {
+  for (size_t i = row + 1; i < of->rows; i++) after[i] = before[i] + error * of->gains[row * LMK_LANE + i];
+}
+
+static void add_row(trellis *path, const column *of, size_t row) {
+  const int distinct = of->gains ? STATES : 2;  // states whose choices differ
+  float(*gained)[LMK_LANE] = path->gained[row % 2], (*next)[LMK_LANE] = path->gained[(row + 1) % 2];
+  choice choices[STATES][2];
+  for (int state = 0; state < distinct; state++)
+    for (int parity = 0; parity < 2; parity++) {
+      const float target = of->gains ? of->targets[row] + gained[state][row] : of->targets[row];
+      choices[state][parity] = choice_at(of, row, target, state & 1, parity);
+    }
   float losses[STATES];
   for (int state = 0; state < STATES; state++) {
     const uint8_t(*ways)[2] = BEFORE[state];
-    const choice *first = &choices[ways[0][0] & 1][ways[0][1]], *second = &choices[ways[1][0] & 1][ways[1][1]];
+    const choice *first = &choices[ways[0][0] % distinct][ways[0][1]], *second = &choices[ways[1][0] % distinct][ways[1][1]];
     const float a = path->losses[ways[0][0]] + first->loss, b = path->losses[ways[1][0]] + second->loss;
-    const int way = b < a;
+    const int way = b < a, before = ways[way][0], index = (way ? second : first)->index;
     losses[state] = way ? b : a;
-    path->before[row][state] = ways[way][0];
-    path->indices[row][state] = (int16_t)(way ? second : first)->index;
+    path->before[row][state] = (uint8_t)before;
+    path->indices[row][state] = (int16_t)index;
+    if (of->gains) add_gains(of, row, of->weights[row] - (float)value_of(before, index), gained[before], next[state]);
   }
   memcpy(path->losses, losses, sizeof losses);
 }
 
-// Quantizes the rows of one column from `state` on; returns the state in which the column ends.
-static int quantize_column(
-    const float *targets, const uint8_t *are_zero, size_t rows, int state, const cost_table *costs, int16_t *indices, int16_t *values) {
+// Quantizes a column from `state` on; returns the state in which it ends, negative when a target is out of reach.
+static int quantize_column(const column *of, int state, int16_t *indices, int16_t *values) {
   trellis path;
   for (int s = 0; s < STATES; s++) path.losses[s] = s == state ? 0 : INFINITY;
-  for (size_t i = 0; i < rows; i++) add_row(&path, i, targets[i], &costs[i], are_zero[i]);
+  if (of->gains) memset(path.gained[0], 0, sizeof path.gained[0]);
+  for (size_t i = 0; i < of->rows; i++) add_row(&path, of, i);
   int end = 0;
   for (int s = 1; s < STATES; s++)
     if (path.losses[s] < path.losses[end]) end = s;
-  for (size_t i = rows, s = (size_t)end; i-- > 0;) {
+  if (!(path.losses[end] < INFINITY)) return -1;
+  for (size_t i = of->rows, s = (size_t)end; i-- > 0;) {
     indices[i] = path.indices[i][s];
     s = path.before[i][s];
     values[i] = (int16_t)value_of((int)s, indices[i]);
@@ -105,25 +135,27 @@ static cost_table costs_of(const lmk_rate_plan *plan, int codes) {
 }
 
 // Quantizes column j from `state` on; returns the state in which it ends, negative when a target is out of reach.
-static int quantize_next(
-    const lmk_rate_plan *plan, const lmk_rate_lane *lane, size_t j, int state, const float *shift, float *targets, float *errors) {
-  float scaled[LMK_LANE], weights[LMK_LANE];
-  cost_table costs[LMK_LANE];
+static int quantize_next(const lmk_rate_plan *plan, const lmk_rate_lane *lane, size_t j, int state, const float *shift, float *scratch) {
+  float *targets = scratch + j * LMK_LANE, *shifted = targets + plan->columns * LMK_LANE, *errors = shifted + plan->columns * LMK_LANE;
+  column of = {.rows = lane->rows, .gains = lane->gains ? scaled_gains(plan, scratch) : NULL};
   int16_t indices[LMK_LANE], values[LMK_LANE];
-  uint8_t are_zero[LMK_LANE];
   for (size_t i = 0; i < lane->rows; i++) {
-    const float weight = lane->weights[i * plan->columns + j];
-    are_zero[i] = plan->keeps_zeros && weight == 0;
-    weights[i] = shift ? weight + shift[i] : weight;
-    costs[i] = costs_of(plan, lane->row_codes[i] + plan->column_codes[j]);
-    const float target = shift ? targets[j * LMK_LANE + i] + shift[i] : targets[j * LMK_LANE + i];
-    scaled[i] = target / (plan->steps[j] * lane->steps[i]);
-    if (!(fabsf(scaled[i]) <= LMK_RATE_REACH)) return -1;
+    const float weight = lane->weights[i * plan->columns + j], step = plan->steps[j] * lane->steps[i];
+    of.are_zero[i] = plan->keeps_zeros && weight == 0;
+    of.costs[i] = costs_of(plan, lane->row_codes[i] + plan->column_codes[j]);
+    of.weights[i] = weight / step;
+    of.targets[i] = (shift ? targets[i] + shift[i] : targets[i]) / step;
   }
-  state = quantize_column(scaled, are_zero, lane->rows, state, costs, indices, values);
+  state = quantize_column(&of, state, indices, values);
+  if (state < 0) return state;
+  float gained[LMK_LANE] = {0};
   for (size_t i = 0; i < lane->rows; i++) {
+    const float weight = lane->weights[i * plan->columns + j], step = plan->steps[j] * lane->steps[i];
+    const float gain = gained[i] * step + (shift ? shift[i] : 0);
     lane->indices[i * plan->columns + j] = indices[i];
-    errors[j * LMK_LANE + i] = weights[i] - (float)values[i] * (plan->steps[j] * lane->steps[i]);
+    errors[i] = weight - (float)values[i] * step;
+    shifted[i] = weight + gain - (float)values[i] * step;
+    if (of.gains) add_gains(&of, i, of.weights[i] - (float)values[i], gained, gained);
   }
   return state;
 }
@@ -132,18 +164,22 @@ void lmk_rate_begin(const lmk_rate_plan *plan, const lmk_rate_lane *lane, float 
   memset(scratch, 0, lmk_rate_scratch(plan->columns) * sizeof *scratch);
   for (size_t i = 0; i < lane->rows; i++)
     for (size_t j = 0; j < plan->columns; j++) scratch[j * LMK_LANE + i] = lane->weights[i * plan->columns + j];
+  float *gains = scaled_gains(plan, scratch);
+  for (size_t k = 0; lane->gains && k < lane->rows; k++)
+    for (size_t i = k + 1; i < lane->rows; i++)
+      gains[k * LMK_LANE + i] = lane->gains[k * LMK_LANE + i] * (lane->steps[k] / lane->steps[i]);
 }
 
 int lmk_rate_block(
     const lmk_rate_plan *plan, const lmk_rate_lane *lane, size_t first, int state, const float *shift, float *scratch) {
   const size_t columns = plan->columns, last = columns - first < LMK_RATE_BLOCK ? columns : first + LMK_RATE_BLOCK;
-  float *targets = scratch, *errors = scratch + columns * LMK_LANE;
+  float *targets = scratch, *shifted = scratch + columns * LMK_LANE;
   for (size_t j = first; j < last; j++) {
-    state = quantize_next(plan, lane, j, state, shift ? shift + (j - first) * LMK_LANE : NULL, targets, errors);
+    state = quantize_next(plan, lane, j, state, shift ? shift + (j - first) * LMK_LANE : NULL, scratch);
     if (state < 0) return -1;
-    lmk_rate_feedback(plan, j + 1, last, j, j + 1, errors, targets);
+    lmk_rate_feedback(plan, j + 1, last, j, j + 1, shifted, targets);
   }
-  lmk_rate_feedback(plan, last, columns, first, last, errors, targets);
+  lmk_rate_feedback(plan, last, columns, first, last, shifted, targets);
   return state;
 }
 

@@ -40,11 +40,6 @@ public final class SymmetricFactor: Sendable {
   /// V_cc for each input c: its deviation, given the inputs after it.
   public var deviations: [Double] { (0..<size).map { u[(size - 1 - $0) * (size + 1)] } }
 
-  /// V [size, size].
-  public var upper: [Double] {
-    (0..<size * size).map { $0 % size < $0 / size ? 0 : u[(size - 1 - $0 % size) * size + size - 1 - $0 / size] }
-  }
-
   /// [size, size]: row c holds, for j < c, V_jc / V_cc, which is what the target of column c gains for an error of 1 in column j.
   public func feedback() -> [Float] {
     let size = self.size

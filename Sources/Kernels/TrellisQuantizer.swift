@@ -60,7 +60,7 @@ public struct TrellisQuantizer: Sendable {
     precondition(gains.map { $0.rows == rows } ?? true, "gains of as many rows")
     var fits = false
     let indices = [Int16](unsafeUninitializedCapacity: rows * columns) { indices, count in
-      let lanes = Lanes(weights, rowSteps, rowCodes, indices.baseAddress!, columns: columns)
+      let lanes = Lanes(weights, rowSteps, rowCodes, gains, indices.baseAddress!, columns: columns)
       fits = gains.map { quantize(lanes, $0) } ?? quantize(lanes)
       count = fits ? rows * columns : 0
     }
@@ -75,23 +75,34 @@ public struct TrellisQuantizer: Sendable {
     private nonisolated(unsafe) let indices: UnsafeMutablePointer<Int16>
     private let steps: [Float]
     private let codes: [UInt8]
+    private let gains: LaneGains?
 
     init(
-      _ weights: UnsafePointer<Float>, _ steps: [Float], _ codes: [UInt8], _ indices: UnsafeMutablePointer<Int16>, columns: Int
+      _ weights: UnsafePointer<Float>, _ steps: [Float], _ codes: [UInt8], _ gains: LaneGains?,
+      _ indices: UnsafeMutablePointer<Int16>, columns: Int
     ) {
-      (self.weights, self.steps, self.codes, self.indices, self.columns) = (weights, steps, codes, indices, columns)
+      (self.weights, self.steps, self.codes, self.gains, self.indices, self.columns) = (
+        weights, steps, codes, gains, indices, columns
+      )
       rows = steps.count
     }
 
     var count: Int { (rows + lane - 1) / lane }
 
     func callAsFunction<Result>(_ index: Int, _ body: (UnsafePointer<lmk_rate_lane>) -> Result) -> Result {
+      guard let gains else { return withLane(index, gains: nil, body) }
+      return gains.withFactors(of: index) { _, own in withLane(index, gains: own, body) }
+    }
+
+    private func withLane<Result>(
+      _ index: Int, gains: UnsafePointer<Float>?, _ body: (UnsafePointer<lmk_rate_lane>) -> Result
+    ) -> Result {
       let first = index * lane
       return steps.withUnsafeBufferPointer { steps in
         codes.withUnsafeBufferPointer { codes in
           var work = lmk_rate_lane(
             rows: min(lane, rows - first), weights: weights + first * columns, steps: steps.baseAddress! + first,
-            row_codes: codes.baseAddress! + first, indices: indices + first * columns)
+            row_codes: codes.baseAddress! + first, gains: gains, indices: indices + first * columns)
           return body(&work)
         }
       }
@@ -150,12 +161,14 @@ public struct TrellisQuantizer: Sendable {
     return withUnsafeTemporaryAllocation(of: Float.self, capacity: block.count * lane) { shift in
       let shift = shift.baseAddress!
       let others = errors + block.lowerBound * stride + index * lane - before
-      MatrixProduct(rows: block.count, columns: lane, depth: before)(
-        .init(others, stride: stride), .init(gains.factors[index], stride: lane), into: shift, stride: lane)
+      gains.withFactors(of: index) { factors, _ in
+        MatrixProduct(rows: block.count, columns: lane, depth: before)(
+          .init(others, stride: stride), .init(factors, stride: lane), into: shift, stride: lane)
+      }
       let next = lanes(index) { lmk_rate_block(plan, $0, block.lowerBound, state, shift, scratch) }
-      for (place, column) in block.enumerated() {
+      for column in block {
         guard let own = lmk_rate_errors(plan, column, scratch) else { continue }
-        for row in 0..<lane { errors[column * stride + index * lane + row] = own[row] - shift[place * lane + row] }
+        errors.advanced(by: column * stride + index * lane).update(from: own, count: lane)
       }
       return next
     }

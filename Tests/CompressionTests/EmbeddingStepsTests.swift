@@ -15,8 +15,8 @@ struct EmbeddingStepsTests {
 
   @Test func tokensAlikeHaveTheSameStep() {
     let found = steps(logits: [0.02, 0.02, 0.02, 0.02], frequencies: [0.25, 0.25, 0.25, 0.25])
-    // As an output 0.02; as an input a quarter of 0.1 · (1/4 + 1/4), beside a mean square of 2.5; half of all that counts.
-    let expected = 1 / (0.5 * (0.02 + 0.25 * 0.1 * 0.5 / 2.5)).squareRoot()
+    // As an output 0.02; as an input a quarter of 0.1 · (1/4 + 1/4), beside a mean square of 2.5.
+    let expected = 1 / (0.02 + 0.25 * 0.1 * 0.5 / 2.5).squareRoot()
     #expect(found.count == 4 && found.allSatisfy { abs($0 / expected - 1) < 1e-6 }, "\(found), \(expected)")
   }
 
@@ -35,8 +35,8 @@ struct EmbeddingStepsTests {
     var logits = [Float](repeating: 0, count: 1000)
     logits[0] = 0.2
     let mean = 0.2 / 1000, found = steps(logits: logits, frequencies: [Double](repeating: 0, count: 1000), isInput: false)
-    #expect(abs(found[0] * found[0] * 0.5 * (0.25 * 50 + 0.75) * mean - 1) < 1e-5)
-    #expect(abs(found[1] * found[1] * 0.5 * 0.75 * mean - 1) < 1e-5)
+    #expect(abs(found[0] * found[0] * (0.25 * 50 + 0.75) * mean - 1) < 1e-5)
+    #expect(abs(found[1] * found[1] * 0.75 * mean - 1) < 1e-5)
   }
 
   @Test func headAndInputCountByThemselves() {

@@ -72,7 +72,7 @@ static float chosen_loss(const problem *p) {
   int16_t indices[8];
   float *scratch = blank_aligned(lmk_rate_scratch(1) * sizeof(float)), loss = 0;
   const lmk_rate_plan plan = {1, &none, &one, &code, 1, &model, &shift, p->costs, 0};
-  const lmk_rate_lane lane = {p->rows, p->targets, row_steps, row_codes, indices};
+  const lmk_rate_lane lane = {p->rows, p->targets, row_steps, row_codes, NULL, indices};
   expect(lmk_rate_quantize(&plan, &lane, scratch), "a small problem is refused", 0);
   for (size_t row = 0, state = 0; row < p->rows; row++) {
     loss += loss_of(p, row, (int)state, indices[row]);
@@ -115,7 +115,7 @@ static void check_matrix(size_t rows, size_t columns, float scale) {
   float *scratch = blank_aligned(lmk_rate_scratch(columns) * sizeof(float));
   int is_first = 1;
   FOR_EACH_ISA {
-    const lmk_rate_lane lane = {rows, weights, row_steps, row_codes, computed};
+    const lmk_rate_lane lane = {rows, weights, row_steps, row_codes, NULL, computed};
     expect(lmk_rate_quantize(&plan, &lane, scratch), "a matrix is refused", (int)columns);
     if (is_first) memcpy(expected, computed, bytes);
     is_first = 0;
@@ -140,7 +140,8 @@ static void check_shift(size_t rows, size_t columns) {
   for (size_t i = 0; i < rows; i++)
     for (size_t j = 0; j < columns; j++) moved[i * columns + j] = weights[i * columns + j] + shift[j * LMK_LANE + i];
   const lmk_rate_plan plan = {columns, none, steps, codes, 1, &model, &low, costs, 0};
-  const lmk_rate_lane all = {rows, moved, row_steps, row_codes, whole}, parts = {rows, weights, row_steps, row_codes, blocks};
+  const lmk_rate_lane all = {rows, moved, row_steps, row_codes, NULL, whole};
+  const lmk_rate_lane parts = {rows, weights, row_steps, row_codes, NULL, blocks};
   expect(lmk_rate_quantize(&plan, &all, scratch), "moved weights are refused", (int)columns);
   lmk_rate_begin(&plan, &parts, scratch);
   int state = 0;
@@ -151,10 +152,90 @@ static void check_shift(size_t rows, size_t columns) {
   float largest = 0;
   for (size_t j = 0; j < columns; j++)
     for (size_t i = 0; i < rows; i++)
-      largest = fmaxf(largest, fabsf(lmk_rate_errors(&plan, j, scratch)[i]) / (steps[j] * row_steps[i]));
-  expect(largest < 5, "errors are of the moved weights", (int)columns);
+      largest = fmaxf(largest, fabsf(lmk_rate_errors(&plan, j, scratch)[i] + shift[j * LMK_LANE + i]) / (steps[j] * row_steps[i]));
+  expect(largest < 5, "errors are of the weights before they are moved", (int)columns);
   free(weights), free(shift), free(costs), free(moved), free(none), free(steps), free(row_steps), free(scratch);
   free(whole), free(blocks), free(codes);
+}
+
+// A way through a column, with what every row says on it.
+typedef struct {
+  float loss;
+  int indices[LMK_LANE], values[LMK_LANE];
+} way;
+
+// What row `row` gains for the errors of the rows before it, all in steps.
+static float gain_on(const way *w, size_t row, const float *weights, const float *gains) {
+  float sum = 0;
+  for (size_t k = 0; k < row; k++) sum += (weights[k] - (float)w->values[k]) * gains[k * LMK_LANE + row];
+  return sum;
+}
+
+// Puts into `after` the best ways of one row more; the states' targets are those of their own ways.
+static void lengthen(const way before[8], way after[8], size_t row, const float *targets, const float *weights, const float *gains,
+                     const float *costs) {
+  for (int s = 0; s < 8; s++) after[s].loss = INFINITY;
+  for (int s = 0; s < 8; s++) {
+    if (!(before[s].loss < INFINITY)) continue;
+    const float target = targets[row] + gain_on(&before[s], row, weights, gains);
+    const problem p = {1, &target, costs, 0, 0, 1};
+    const int middle = (int)(target / 2);
+    for (int k = middle - 5; k <= middle + 5; k++) {
+      way *to = &after[next_state[s][k & 1]];
+      if (!is_looked_at(target, s, k)) continue;
+      const float loss = before[s].loss + loss_of(&p, 0, s, k);
+      if (!(loss < to->loss)) continue;
+      *to = before[s];
+      to->loss = loss, to->indices[row] = k, to->values[row] = value_of(s, k);
+    }
+  }
+}
+
+// Rows that make up for the errors of those before them, and for those of other lanes, with columns that do the same: by the definition.
+static void check_gains(size_t rows, size_t columns, int is_shifted) {
+  static way ways[2][8];
+  float *weights = noise_floats(rows * columns, 9), *feedback = noise_floats(columns * columns, 0.1f), *costs = make_costs(1, 1, 0.4f);
+  float *gains = noise_floats(LMK_LANE * LMK_LANE, 0.2f), *shift = noise_floats(columns * LMK_LANE, 4);
+  float *steps = noise_floats(columns, 0.5f), *row_steps = noise_floats(rows, 0.5f), *scaled = blank(LMK_LANE * LMK_LANE * sizeof(float));
+  float *scratch = blank_aligned(lmk_rate_scratch(columns) * sizeof(float)), *shifted = blank(columns * LMK_LANE * sizeof(float));
+  int16_t *expected = blank(rows * columns * sizeof(int16_t)), *computed = blank(rows * columns * sizeof(int16_t));
+  uint8_t codes[LMK_RATE_BLOCK], row_codes[LMK_LANE], model = 0, low = 0;
+  memset(codes, 128, sizeof codes), memset(row_codes, 128, sizeof row_codes);
+  for (size_t j = 0; j < columns; j++) steps[j] += 1;
+  for (size_t i = 0; i < rows; i++) row_steps[i] += 1;
+  if (!is_shifted) memset(shift, 0, columns * LMK_LANE * sizeof(float));
+  for (size_t k = 0; k < rows; k++)
+    for (size_t i = 0; i < rows; i++) scaled[k * LMK_LANE + i] = gains[k * LMK_LANE + i] * (row_steps[k] / row_steps[i]);
+  const lmk_rate_plan plan = {columns, feedback, steps, codes, 1, &model, &low, costs, 0};
+  const lmk_rate_lane lane = {rows, weights, row_steps, row_codes, gains, computed};
+  lmk_rate_begin(&plan, &lane, scratch);
+  expect(lmk_rate_block(&plan, &lane, 0, 0, is_shifted ? shift : NULL, scratch) >= 0, "gains are refused", (int)columns);
+  for (size_t j = 0, state = 0; j < columns; j++) {
+    float targets[LMK_LANE], plain[LMK_LANE], errors[LMK_LANE] = {0};
+    for (size_t i = 0; i < rows; i++) {
+      float target = weights[i * columns + j];
+      for (size_t c = 0; c < j; c++) target = fmaf(feedback[j * columns + c], shifted[c * LMK_LANE + i], target);
+      targets[i] = (target + shift[j * LMK_LANE + i]) / (steps[j] * row_steps[i]);
+      plain[i] = weights[i * columns + j] / (steps[j] * row_steps[i]);
+    }
+    for (int s = 0; s < 8; s++) ways[0][s].loss = s == (int)state ? 0 : INFINITY;
+    for (size_t i = 0; i < rows; i++) lengthen(ways[i % 2], ways[(i + 1) % 2], i, targets, plain, scaled, costs);
+    const way *ends = ways[rows % 2];
+    state = 0;
+    for (size_t s = 1; s < 8; s++)
+      if (ends[s].loss < ends[state].loss) state = s;
+    for (size_t i = 0; i < rows; i++) {
+      const float step = steps[j] * row_steps[i], weight = weights[i * columns + j], value = (float)ends[state].values[i] * step;
+      const float gain = gain_on(&ends[state], i, plain, scaled) * step + shift[j * LMK_LANE + i];
+      expected[i * columns + j] = (int16_t)ends[state].indices[i];
+      errors[i] = weight - value;
+      shifted[j * LMK_LANE + i] = weight + gain - value;
+    }
+    expect_same(errors, lmk_rate_errors(&plan, j, scratch), rows * sizeof(float), "errors of column %zu of %zu x %zu", j, rows, columns);
+  }
+  expect_same(expected, computed, rows * columns * sizeof(int16_t), "gains of %zu x %zu", rows, columns);
+  free(weights), free(feedback), free(costs), free(gains), free(shift), free(steps), free(row_steps), free(scaled), free(scratch);
+  free(shifted), free(expected), free(computed);
 }
 
 // The largest target that has an index gets a value within a step; one above it, or none at all, is refused.
@@ -168,7 +249,7 @@ static void check_reach(void) {
     const float largest = (float)(sign * LMK_RATE_REACH);
     const float cases[][2] = {{largest, largest}, {0, largest + (float)sign}, {(float)sign * INFINITY, 0}, {0, NAN}, {1e20f, 0}};
     for (int c = 0; c < 5; c++) {
-      const lmk_rate_lane lane = {2, cases[c], row_steps, row_codes, indices};
+      const lmk_rate_lane lane = {2, cases[c], row_steps, row_codes, NULL, indices};
       expect(lmk_rate_quantize(&plan, &lane, scratch) == (c == 0), "reach", c);
       if (c > 0) continue;
       const int state = next_state[0][indices[0] & 1];
@@ -187,6 +268,7 @@ void check_rate_quantize(void) {
   }
   next_isa(-1);  // what follows has no feedback that counts
   check_shift(64, 1), check_shift(64, 130), check_shift(7, 64), check_shift(33, 65);
+  check_gains(1, 3, 0), check_gains(64, 1, 0), check_gains(40, 20, 0), check_gains(64, 9, 1);
   check_paths();
   check_reach();
 }

@@ -55,11 +55,11 @@ struct LaneGainsTests {
   }
 
   /// In the last lane nothing is left to be done: the slope of the cost, H E, is zero where its errors are what the gains ask for. And
-  /// costs are those of H in that lane itself.
+  /// the cost of a row is what is left of it once the rows after it have made up for it.
   @Test func theLastLaneMakesUpForTheOthers() throws {
     let rows = 150, moment = Self.moments(rows: rows)[0], gains = try #require(LaneGains([moment], rows: rows))
-    #expect((128..<150).allSatisfy { abs(gains.costs[$0] / Double(moment[$0 * (rows + 1)]) - 1) < 1e-5 })
-    #expect((0..<128).allSatisfy { gains.costs[$0] < 0.99 * Double(moment[$0 * (rows + 1)]) })
+    #expect(abs(gains.costs[149] / Double(moment[149 * (rows + 1)]) - 1) < 1e-5)
+    #expect((0..<149).allSatisfy { gains.costs[$0] < 0.99 * Double(moment[$0 * (rows + 1)]) })
     // A weight of one column that is zero in the last lane, where steps are fine: its value is what makes up for the errors before.
     let problem = Problem(rows, 1, feedback: 0), fine = Problem(rows, 1, feedback: 0)
     var weights = problem.weights
@@ -80,9 +80,36 @@ struct LaneGainsTests {
     }
   }
 
-  /// Lane after lane, with weights moved by the gains: the same as all diagonals at once.
+  /// An upper triangle [size, size] of eighths with ones on the diagonal, and its product with its transpose: all of it exact in floats.
+  private static func exact(_ size: Int, withinLanes: Bool) -> (upper: [Float], moment: [Float]) {
+    var upper = [Float](repeating: 0, count: size * size)
+    for row in 0..<size {
+      upper[row * size + row] = 1
+      for column in row..<size where column > row && (withinLanes || column / 64 > row / 64) {
+        upper[row * size + column] = Float((row * 7 + column * 3) % 5 - 2) / 8
+      }
+    }
+    let moment = (0..<size * size).map { place in
+      let (i, j) = (place / size, place % size)
+      return (max(i, j)..<size).reduce(Float(0)) { $0 + upper[i * size + $1] * upper[j * size + $1] }
+    }
+    return (upper, moment)
+  }
+
+  @Test func gainsAreTheFactorBesideItsDiagonal() throws {
+    let (upper, moment) = Self.exact(150, withinLanes: true), gains = try #require(LaneGains([moment], rows: 150))
+    #expect(gains.costs == [Double](repeating: 1, count: 150))
+    for row in 0..<150 {
+      for before in 0..<150 {
+        #expect(gains.gain(of: row, for: before) == (before < row ? upper[before * 150 + row] : 0), "\(row) for \(before)")
+      }
+    }
+  }
+
+  /// Lane after lane, with weights moved by the gains: the same as all diagonals at once, where rows gain for other lanes only.
   @Test func diagonalsAreLanesInOrder() throws {
-    let problem = Problem(200, 150, feedback: 0), gains = try #require(LaneGains(Self.moments(rows: 200), rows: 200))
+    let problem = Problem(200, 150, feedback: 0)
+    let gains = try #require(LaneGains([Self.exact(200, withinLanes: false).moment], rows: 200))
     let indices = try problem.quantize(gains), errors = problem.errors(indices)
     #expect(try problem.quantize(nil) != indices)
     for lane in 1..<4 {

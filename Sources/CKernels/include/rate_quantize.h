@@ -31,6 +31,7 @@ typedef struct {
   const float *weights;
   const float *steps;        // [rows]
   const uint8_t *row_codes;  // [rows]
+  const float *gains;        // [LMK_LANE][LMK_LANE] or NULL: row k, element i > k: what row i gains for an error of 1 in row k of a column
   int16_t *indices;
 } lmk_rate_lane;
 
@@ -44,10 +45,11 @@ int lmk_rate_quantize(const lmk_rate_plan *plan, const lmk_rate_lane *lane, floa
 // Prepares the scratch of a lane.
 void lmk_rate_begin(const lmk_rate_plan *plan, const lmk_rate_lane *lane, float *scratch);
 // Quantizes the columns of the block that begins at `first`, those before being done, from `state` on, 0 for the first.
-// `shift`, [columns of the block][LMK_LANE]: what is added to the weights, or NULL. Returns the state for the next block, or -1 as above.
+// `shift`, [columns of the block][LMK_LANE]: what rows gain for errors in other lanes, or NULL. Returns the state for the next block, or -1
+// where lmk_rate_quantize returns 0.
 int lmk_rate_block(
     const lmk_rate_plan *plan, const lmk_rate_lane *lane, size_t first, int state, const float *shift, float *scratch);
-// What the weights of column j, shifted, are above their values, [LMK_LANE], once the block of the column is done.
+// What the weights of column j are above their values, [LMK_LANE], once the block of the column is done.
 static inline const float *lmk_rate_errors(const lmk_rate_plan *plan, size_t j, const float *scratch) {
-  return scratch + (plan->columns + j) * LMK_LANE;
+  return scratch + (2 * plan->columns + j) * LMK_LANE;
 }

@@ -13,19 +13,21 @@ package struct EmbeddingPart {
   /// The statistics of what a head multiplies; an embedding that is none has no inputs but itself.
   let inputs: RateQuantizer.Inputs
   /// The step at level 1: the middle of those of all rows.
-  var scale: Double { outputs.factor }
+  let scale: Double
   /// What the rows cost beside each other.
   let outputs: RateQuantizer.Outputs
   /// How many bits to expect.
   let forecast: RateForecast
 
-  /// How much of the sensitivity that is measured counts: errors of the embedding add up less than those of other matrices.
-  private static let strength = 0.5
+  /// How much of the sensitivity that is measured counts: errors of the embedding add up less than those of other matrices. But the layers
+  /// behind one that was quantized learn to make up for it, and nothing does for the head.
+  private static let strength = 0.5, strengthBesideTraining = 0.8
   /// The deviation of the weights of an embedding that nothing is known of.
   private static let usualDeviation = 0.1
 
+  /// - Parameter trains: whether layers are trained after the embedding is quantized.
   init(
-    _ spec: TensorSpec, _ calibration: Calibration, frequencies: [Double], damping: Double, isHead: Bool, isInput: Bool
+    _ spec: TensorSpec, _ calibration: Calibration, frequencies: [Double], damping: Double, isHead: Bool, isInput: Bool, trains: Bool
   ) throws(LMToolError) {
     self.spec = spec
     let rows = spec.shape[0], columns = spec.shape[1]
@@ -38,12 +40,13 @@ package struct EmbeddingPart {
     let steps = Self.steps(
       calibration.sensitivities, frequencies: frequencies, deviations: inputs.deviations, isHead: isHead, isInput: isInput)
     outputs = RateQuantizer.Outputs(costs: steps.map { 1 / ($0 * $0) })
+    scale = outputs.factor / (trains ? Self.strengthBesideTraining : Self.strength).squareRoot()
     let deviations = inputs.deviations.reduce(0.0) { $0 + BinaryLogarithm.approximate(max($1, 1e-30)) } / Double(max(1, columns))
     forecast = RateForecast(
       count: rows * columns, usualStep: Self.usualDeviation * BinaryLogarithm.power(deviations) * 0.39)
   }
 
-  /// The step of each row at level 1.
+  /// The step of each row at level 1, were all of the sensitivity to count.
   ///
   /// - Parameters:
   ///   - frequencies: how often each token occurs in the calibration text, as a fraction.
@@ -57,7 +60,7 @@ package struct EmbeddingPart {
     return frequencies.indices.map { token in
       let output = isHead ? 0.25 * min(Double(sensitivities.logits[token]), 50 * mean) + 0.75 * mean : 0
       let input = isInput ? 0.25 * (frequencies[token] + 1 / count) * sensitivities.embedding / square : 0
-      return 1 / (strength * max(output + input, 1e-30)).squareRoot()
+      return 1 / max(output + input, 1e-30).squareRoot()
     }
   }
 }

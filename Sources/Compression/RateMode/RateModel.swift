@@ -88,7 +88,7 @@ struct RateModel {
   /// - Parameter trains: whether the layers that are left are trained on the way, as the options say.
   func quantize(bytes: Int, trains: Bool = false, progress: ProgressConsumer?) throws(LMToolError) -> Result {
     let bytes = min(bytes, mostBytes)
-    let parts = try embeddings(), account = makeAccount(bytes: bytes, parts)
+    let parts = try embeddings(trains: trains && options.training != nil), account = makeAccount(bytes: bytes, parts)
     let quantized = try quantizeEmbedding(parts, account)
     let pass = try LayerwisePass(source, windows: calibration.windows, embedding: quantized, original: embedding)
     let training = try (trains ? options.training : nil).map { (options) throws(LMToolError) in
@@ -142,12 +142,13 @@ struct RateModel {
   // MARK: Embedding and head
 
   /// The embedding, and the head where it is another matrix.
-  private func embeddings() throws(LMToolError) -> [EmbeddingPart] {
+  private func embeddings(trains: Bool) throws(LMToolError) -> [EmbeddingPart] {
     let spec = source.spec
     var frequencies = [Double](repeating: 0, count: spec.vocabularySize)
     for token in calibration.windows.tokens { frequencies[Int(token)] += 1 / Double(calibration.windows.tokens.count) }
     func part(_ tensor: TensorSpec, isHead: Bool, isInput: Bool) throws(LMToolError) -> EmbeddingPart {
-      try EmbeddingPart(tensor, calibration, frequencies: frequencies, damping: options.damping, isHead: isHead, isInput: isInput)
+      try EmbeddingPart(
+        tensor, calibration, frequencies: frequencies, damping: options.damping, isHead: isHead, isInput: isInput, trains: trains)
     }
     if spec.isTied { return [try part(spec.embedding, isHead: true, isInput: true)] }
     return [
