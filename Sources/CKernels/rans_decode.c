@@ -12,7 +12,7 @@ enum {
   RANS_ESCAPED = -64,  // the value of an escape in a slot
 };
 
-// The lane between two columns. `state` is the trellis as in `trellis` below.
+// The lane between two columns. `state` is as in the steps of a trellis, below.
 typedef struct {
   uint32_t x;
   uint32_t state;
@@ -33,10 +33,16 @@ typedef struct {
 } models;
 
 // The next state at 2 * state + (index odd), as 2 * state, and whether it is odd in the bit that chooses among slots.
-#define S(state) ((state) << 1 | ((state) & 1) << RANS_BITS)
-static const uint16_t trellis[16] = {S(0), S(2), S(5), S(7), S(1), S(3), S(6), S(4),
-                                     S(2), S(0), S(4), S(6), S(3), S(1), S(7), S(5)};
-enum { STATE_BITS = 14, ODD = 1 << RANS_BITS };
+typedef uint16_t steps[2 * LMK_RANS_STATES];
+enum { STATE_BITS = 2 * (LMK_RANS_STATES - 1), ODD = 1 << RANS_BITS };
+
+static void lay_out_trellis(int trellis, uint16_t *steps) {
+  for (int state = 0; state < lmk_rans_states(trellis); state++)
+    for (int odd = 0; odd < 2; odd++) {
+      int next = rans_next(trellis, state, odd);
+      steps[2 * state + odd] = (uint16_t)(next << 1 | (next & 1) << RANS_BITS);
+    }
+}
 
 static inline uint32_t load_word(const uint8_t *bytes) {
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
@@ -87,8 +93,8 @@ static inline int16_t narrow(int32_t value, int *is_too_large) {
 
 // One column of `count` lanes, a constant at every call, as is whether there are raw bits. Returns whether a value is too large.
 LMK_INLINE int decode_column(
-    const uint32_t *slots, const models *models, const int count, const int has_raw, size_t rows, size_t column, cursor *cursors,
-    tile *tiles) {
+    const uint32_t *slots, const uint16_t *trellis, const models *models, const int count, const int has_raw, size_t rows,
+    size_t column, cursor *cursors, tile *tiles) {
   const uint32_t *lengths = slots + (size_t)LMK_RANS_LENGTHS * LMK_RANS_TOTAL;
   uint32_t x[ABREAST], state[ABREAST];
   const uint8_t *next[ABREAST];
@@ -126,12 +132,12 @@ LMK_INLINE int decode_column(
 
 #define COLUMN(COUNT)                                                                         \
   case COUNT:                                                                                 \
-    return has_raw ? decode_column(slots, models, COUNT, 1, rows, column, cursors, tiles)     \
-                   : decode_column(slots, models, COUNT, 0, rows, column, cursors, tiles);
+    return has_raw ? decode_column(slots, trellis, models, COUNT, 1, rows, column, cursors, tiles)     \
+                   : decode_column(slots, trellis, models, COUNT, 0, rows, column, cursors, tiles);
 
 static int decode_one(
-    const uint32_t *slots, const models *models, size_t count, int has_raw, size_t rows, size_t column, cursor *cursors,
-    tile *tiles) {
+    const uint32_t *slots, const uint16_t *trellis, const models *models, size_t count, int has_raw, size_t rows, size_t column,
+    cursor *cursors, tile *tiles) {
   switch (count) {
     COLUMN(1)
     COLUMN(2)
@@ -235,7 +241,8 @@ static void write_tile(const tile *tile, size_t rows, size_t columns, size_t pla
 
 // `count` lanes of the same height from `lane` on.
 static int decode_abreast(
-    const lmk_rans_job *job, size_t lane, size_t count, const uint8_t *const *segments, const uint32_t *lengths, sink *sink) {
+    const lmk_rans_job *job, const uint16_t *trellis, size_t lane, size_t count, const uint8_t *const *segments,
+    const uint32_t *lengths, sink *sink) {
   const lmk_rans_matrix *matrix = job->matrix;
   size_t rows = rans_lane_rows(matrix, lane), top = lane * LMK_RANS_LANE;
   cursor cursors[ABREAST];
@@ -258,7 +265,7 @@ static int decode_abreast(
         if (cursors[l].next > segments[l] + lengths[l]) return 0;
         has_raw |= choose_models(matrix->column_codes[start + column], &models[l]);
       }
-      if (decode_one(job->slots, models, count, has_raw, rows, column, cursors, tiles)) return 0;
+      if (decode_one(job->slots, trellis, models, count, has_raw, rows, column, cursors, tiles)) return 0;
     }
     for (size_t l = 0; l < count; l++) {
       write_tile(&tiles[l], rows, width, (lane - job->first + l) * LMK_RANS_LANE * sink->stride + start, sink);
@@ -275,13 +282,15 @@ static int decode(const lmk_rans_job *job, sink sink) {
   sink.stride = job->matrix->columns;
   size_t whole = job->matrix->rows / LMK_RANS_LANE, lane = job->first;
   const uint8_t *bytes = job->bytes;
+  steps trellis;
+  lay_out_trellis(job->matrix->trellis, trellis);
   while (lane < job->last) {
     size_t left = (job->last < whole ? job->last : whole) - lane, groups = (left + ABREAST - 1) / ABREAST;
     size_t count = lane < whole ? (left + groups - 1) / groups : 1;
     const uint8_t *segments[ABREAST];
     const uint32_t *lengths = job->lengths + (lane - job->first);
     for (size_t l = 0; l < count; l++) segments[l] = bytes, bytes += lengths[l];
-    if (!decode_abreast(job, lane, count, segments, lengths, &sink)) return 0;
+    if (!decode_abreast(job, trellis, lane, count, segments, lengths, &sink)) return 0;
     lane += count;
   }
   return sink.largest <= job->largest;

@@ -92,7 +92,7 @@ size_t lmk_rans_encode(
       int32_t index = indices[row * matrix->columns + column];
       if (rans_magnitude(rans_value(state, index)) > LMK_RANS_LARGEST) return 0;
       end = take_apart(&model, rans_class(matrix->row_codes[row], matrix->column_codes[column]), state, index, end);
-      state = rans_next(state, index);
+      state = rans_next(matrix->trellis, state, index);
     }
   }
   uint8_t *limit = segment + lmk_rans_bound(matrix), *start = code(steps, end, limit);

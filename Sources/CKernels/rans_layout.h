@@ -19,9 +19,11 @@ static inline int rans_class(int row_code, int column_code) {
 static inline int rans_model(int class) { return class < LMK_RANS_MODELS ? class : LMK_RANS_MODELS - 4 + (class & 3); }
 static inline int rans_raw(int class) { return class < LMK_RANS_MODELS ? 0 : (class - (LMK_RANS_MODELS - 4)) >> 2; }
 
-static inline int rans_next(int state, int32_t index) {
-  static const uint8_t next[8][2] = {{0, 2}, {5, 7}, {1, 3}, {6, 4}, {2, 0}, {4, 6}, {3, 1}, {7, 5}};
-  return next[state][index & 1];
+static inline int rans_next(int trellis, int state, int32_t index) {
+  static const uint8_t h266[8][2] = {{0, 2}, {5, 7}, {1, 3}, {6, 4}, {2, 0}, {4, 6}, {3, 1}, {7, 5}};
+  static const uint8_t taps[LMK_RANS_TRELLISES][2] = {{0, 0}, {12, 2}, {20, 2}, {48, 10}, {92, 53}, {178, 79}};
+  if (trellis == 0) return h266[state][index & 1];
+  return state >> 1 ^ (state & 1 ? taps[trellis][0] : 0) ^ (index & 1 ? taps[trellis][1] : 0);
 }
 
 static inline int32_t rans_value(int state, int32_t index) {

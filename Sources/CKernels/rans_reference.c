@@ -65,7 +65,7 @@ int lmk_ref_rans_decode(
       int32_t index = next_index(&reader, frequencies, class, state), value = rans_value(state, index);
       if (reader.is_damaged || rans_magnitude(value) > largest) return 0;
       values[row * matrix->columns + column] = (int16_t)value;
-      state = rans_next(state, index);
+      state = rans_next(matrix->trellis, state, index);
     }
   }
   return reader.next == reader.end && reader.x == RANS_LOWEST;

@@ -45,7 +45,7 @@ LMK_INLINE int32_t follow(
         int class = rans_class(matrix->row_codes[row], matrix->column_codes[column]);
         if (counts) count_index(class, state, index, counts, raw);
         if (values) values[row * matrix->columns + column] = (int16_t)value;
-        state = rans_next(state, index);
+        state = rans_next(matrix->trellis, state, index);
       }
     }
   }
@@ -70,7 +70,7 @@ void lmk_rans_indices(const lmk_rans_matrix *matrix, int16_t *values) {
         int16_t *value = &values[row * matrix->columns + column];
         int32_t index = rans_index(state, *value);
         *value = (int16_t)index;
-        state = rans_next(state, index);
+        state = rans_next(matrix->trellis, state, index);
       }
     }
   }

@@ -34,9 +34,11 @@ public struct RateKernel: Sendable {
   public let columns: Int
   private let rowCodes: [UInt8]
   private let columnCodes: [UInt8]
+  private let trellis: RateTrellis
 
   /// A matrix whose spread has these codes, one for each row and one for each column.
-  public init(rowCodes: [UInt8], columnCodes: [UInt8]) {
+  public init(rowCodes: [UInt8], columnCodes: [UInt8], trellis: RateTrellis) {
+    self.trellis = trellis
     rows = rowCodes.count
     columns = columnCodes.count
     self.rowCodes = rowCodes
@@ -120,7 +122,8 @@ public struct RateKernel: Sendable {
     rowCodes.withUnsafeBufferPointer { row in
       columnCodes.withUnsafeBufferPointer { column in
         let matrix = lmk_rans_matrix(
-          rows: rows, columns: columns, row_codes: row.baseAddress, column_codes: column.baseAddress)
+          rows: rows, columns: columns, row_codes: row.baseAddress, column_codes: column.baseAddress,
+          trellis: Int32(trellis.rawValue))
         return withUnsafePointer(to: matrix, body)
       }
     }

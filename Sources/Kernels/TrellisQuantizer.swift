@@ -35,16 +35,21 @@ public struct TrellisQuantizer: Sendable {
   public let columnCodes: [UInt8]
   /// What indices cost.
   public let costs: Costs
+  /// Which values follow each other.
+  public let trellis: RateTrellis
   /// Whether weights that are zero stay zero, whatever is fed back to them.
   public let keepsZeros: Bool
 
   /// A quantizer for matrices with as many columns as there are steps.
-  public init(feedback: [Float], columnSteps: [Float], columnCodes: [UInt8], costs: Costs, keepsZeros: Bool = false) {
+  public init(
+    feedback: [Float], columnSteps: [Float], columnCodes: [UInt8], costs: Costs, trellis: RateTrellis, keepsZeros: Bool = false
+  ) {
     precondition(feedback.count == columnSteps.count * columnSteps.count && columnCodes.count == columnSteps.count)
     self.feedback = feedback
     self.columnSteps = columnSteps
     self.columnCodes = columnCodes
     self.costs = costs
+    self.trellis = trellis
     self.keepsZeros = keepsZeros
   }
 
@@ -187,7 +192,7 @@ public struct TrellisQuantizer: Sendable {
             var plan = lmk_rate_plan(
               columns: steps.count, feedback: feedback.baseAddress!, steps: steps.baseAddress!, column_codes: codes.baseAddress!,
               classes: costs.models.count, models: models, shifts: shifts, costs: high,
-              keeps_zeros: keepsZeros ? 1 : 0)
+              trellis: Int32(trellis.rawValue), keeps_zeros: keepsZeros ? 1 : 0)
             body(&plan)
           }
         }

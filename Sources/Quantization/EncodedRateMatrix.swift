@@ -41,8 +41,9 @@ public enum RateEncoder {
       }
     }
     let parameters = try RateParameters(
-      base: matrix.base, largest: histogram.largest, set: set, lengths: segments.map { UInt32($0.count) },
-      rowSteps: matrix.rowSteps, columnSteps: matrix.columnSteps, contexts: matrix.contexts)
+      base: matrix.base, largest: histogram.largest, set: set, trellis: matrix.trellis,
+      lengths: segments.map { UInt32($0.count) }, rowSteps: matrix.rowSteps, columnSteps: matrix.columnSteps,
+      contexts: matrix.contexts)
     return try EncodedRateMatrix(parameters: parameters, lanes: segments.flatMap { $0 })
   }
 }

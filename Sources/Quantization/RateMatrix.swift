@@ -10,6 +10,8 @@ public struct RateMatrix: Sendable, Equatable {
   public let rows: Int
   /// Columns: inputs.
   public let columns: Int
+  /// Which values follow each other.
+  public let trellis: RateTrellis
   /// Indices of the trellis, row-major.
   public let indices: [Int16]
   /// What the symbols are modelled by.
@@ -25,13 +27,15 @@ public struct RateMatrix: Sendable, Equatable {
   ///
   /// - Precondition: there is an index for each element, and a code for each row and column.
   public init(
-    rows: Int, columns: Int, indices: [Int16], contexts: RateContexts, base: Float, rowSteps: [UInt8], columnSteps: [UInt8]
+    rows: Int, columns: Int, trellis: RateTrellis, indices: [Int16], contexts: RateContexts, base: Float, rowSteps: [UInt8],
+    columnSteps: [UInt8]
   ) {
     precondition(rows >= 1 && columns >= 1 && indices.count == rows * columns, "there is an index for each element")
     precondition(contexts.rowCodes.count == rows && contexts.columnCodes.count == columns, "codes for rows and columns")
     precondition(rowSteps.count == rows && columnSteps.count == columns, "steps for rows and columns")
     self.rows = rows
     self.columns = columns
+    self.trellis = trellis
     self.indices = indices
     self.contexts = contexts
     self.base = base
@@ -50,8 +54,9 @@ public struct RateMatrix: Sendable, Equatable {
   public func withMeasuredContexts() throws(LMToolError) -> RateMatrix {
     let values = try values()
     return RateMatrix(
-      rows: rows, columns: columns, indices: indices, contexts: RateContexts(values: values, rows: rows, columns: columns),
-      base: base, rowSteps: rowSteps, columnSteps: columnSteps)
+      rows: rows, columns: columns, trellis: trellis, indices: indices,
+      contexts: RateContexts(values: values, rows: rows, columns: columns), base: base, rowSteps: rowSteps,
+      columnSteps: columnSteps)
   }
 
   /// The values, row-major.
@@ -67,7 +72,7 @@ public struct RateMatrix: Sendable, Equatable {
     return values
   }
 
-  var kernel: RateKernel { RateKernel(rowCodes: contexts.rowCodes, columnCodes: contexts.columnCodes) }
+  var kernel: RateKernel { RateKernel(rowCodes: contexts.rowCodes, columnCodes: contexts.columnCodes, trellis: trellis) }
 
   static let tooLarge = LMToolError(
     .badInput, "a value is above \(RateKernel.largest) in magnitude; the step is far too small for the weights", rule: "RATE-1")

@@ -10,6 +10,8 @@ public struct RateParameters: Sendable, Equatable {
   public let largest: Int
   /// The table set of the lanes.
   public let set: Int
+  /// Which values follow each other.
+  public let trellis: RateTrellis
   /// Bytes of each lane.
   public let lengths: [UInt32]
   /// The step of each row, in eighths of an octave.
@@ -34,7 +36,7 @@ public struct RateParameters: Sendable, Equatable {
   /// The steps, multiplied out.
   public var steps: RateSteps { RateSteps(base: base, rowCodes: rowSteps, columnCodes: columnSteps, fine: fine) }
 
-  var kernel: RateKernel { RateKernel(rowCodes: contexts.rowCodes, columnCodes: contexts.columnCodes) }
+  var kernel: RateKernel { RateKernel(rowCodes: contexts.rowCodes, columnCodes: contexts.columnCodes, trellis: trellis) }
 
   /// Bytes of the shortest segment: the state that the decoder starts with.
   static let shortestLane = 4
@@ -44,12 +46,13 @@ public struct RateParameters: Sendable, Equatable {
   /// - Throws: `badInput` when the base or the largest weight is not finite, a number is out of its range, or there are not as many
   ///   lanes and codes as the shape has (RATE-2, RATE-8).
   public init(
-    base: Float, largest: Int, set: Int, lengths: [UInt32], rowSteps: [UInt8], columnSteps: [UInt8], fine: RateFineCodes? = nil,
-    contexts: RateContexts
+    base: Float, largest: Int, set: Int, trellis: RateTrellis, lengths: [UInt32], rowSteps: [UInt8], columnSteps: [UInt8],
+    fine: RateFineCodes? = nil, contexts: RateContexts
   ) throws(LMToolError) {
     self.base = base
     self.largest = largest
     self.set = set
+    self.trellis = trellis
     self.lengths = lengths
     self.rowSteps = rowSteps
     self.columnSteps = columnSteps
@@ -85,7 +88,7 @@ public struct RateParameters: Sendable, Equatable {
     let rowCodes = steps.rows.map { RateSteps.codes(nearest: Double($0) / Double(base)) }
     let columnCodes = steps.columns.map { RateSteps.codes(nearest: Double($0)) }
     return try RateParameters(
-      base: base, largest: largest, set: set, lengths: lengths, rowSteps: rowCodes.map(\.code),
+      base: base, largest: largest, set: set, trellis: trellis, lengths: lengths, rowSteps: rowCodes.map(\.code),
       columnSteps: columnCodes.map(\.code), fine: RateFineCodes(rows: rowCodes.map(\.fine), columns: columnCodes.map(\.fine)),
       contexts: contexts)
   }

@@ -28,7 +28,7 @@ public struct RateSideInformation: Sendable, Equatable {
       bytes += matrices.map { UInt8(truncatingIfNeeded: $0.base.bitPattern >> UInt32(shift)) }
     }
     for shift in [0, 8] { bytes += matrices.map { UInt8(truncatingIfNeeded: $0.largest >> shift) } }
-    bytes += matrices.map { UInt8($0.set) }
+    bytes += matrices.map { UInt8($0.set) | $0.trellis.rawValue << 4 }
     for codes in Self.codes { for matrix in matrices { bytes += matrix[keyPath: codes] } }
     if matrices.contains(where: { $0.fine != nil }) {
       for matrix in matrices { bytes += matrix.fine?.rows ?? [UInt8](repeating: 0, count: matrix.rows) }
@@ -84,9 +84,12 @@ public struct RateSideInformation: Sendable, Equatable {
     var lengths = integers(Self.sum(lanes), width: 4)[...]
     var matrices: [RateParameters] = []
     for index in shapes.indices {
+      guard let trellis = RateTrellis(rawValue: sets[index] >> 4) else {
+        throw LMToolError(.badInput, "there is no trellis \(sets[index] >> 4); a later version may have it", rule: "RATE-8")
+      }
       matrices.append(
         try RateParameters(
-          base: Float(bitPattern: bases[index]), largest: Int(largest[index]), set: Int(sets[index]),
+          base: Float(bitPattern: bases[index]), largest: Int(largest[index]), set: Int(sets[index] & 15), trellis: trellis,
           lengths: Array(lengths.prefix(lanes[index])), rowSteps: rowSteps[index], columnSteps: columnSteps[index],
           fine: hasFine ? RateFineCodes(rows: fineRows[index], columns: fineColumns[index]) : nil,
           contexts: RateContexts(rowCodes: rowCodes[index], columnCodes: columnCodes[index])))

@@ -100,8 +100,8 @@ public struct StoredRateTensor: EncodedRateTensorReader {
     }
     if let failure { throw failure }
     return RateMatrix(
-      rows: parameters.rows, columns: parameters.columns, indices: indices, contexts: parameters.contexts,
-      base: parameters.base, rowSteps: parameters.rowSteps, columnSteps: parameters.columnSteps)
+      rows: parameters.rows, columns: parameters.columns, trellis: parameters.trellis, indices: indices,
+      contexts: parameters.contexts, base: parameters.base, rowSteps: parameters.rowSteps, columnSteps: parameters.columnSteps)
   }
 
   /// Decodes everything once and keeps nothing.

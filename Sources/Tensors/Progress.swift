@@ -9,8 +9,8 @@ public struct ProgressUpdate: Sendable, Equatable {
   /// What a unit is.
   public var unit: Unit
 
-  /// The units that work is counted in.
-  public enum Unit: String, Sendable { case bytes, tokens, tensors, passes }
+  /// The units that work is counted in; thousandths of the whole where its pieces differ too much for a rate to say anything.
+  public enum Unit: String, Sendable { case bytes, tokens, tensors, passes, thousandths }
 
   /// Makes an update.
   public init(stage: String, done: Int, total: Int, unit: Unit) {

@@ -1,4 +1,5 @@
 import Artifacts
+import Kernels
 import Quantization
 import Tensors
 import TestSupport
@@ -11,7 +12,8 @@ struct RateTests {
     let indices = (0..<(rows * columns)).map { _ in Int16(3 * noise.float() * noise.float() * noise.float()) }
     let codes = RateContexts(rowCodes: .init(repeating: 128, count: rows), columnCodes: .init(repeating: 48, count: columns))
     return try RateMatrix(
-      rows: rows, columns: columns, indices: indices, contexts: codes, base: 0.02, rowSteps: .init(repeating: 128, count: rows),
+      rows: rows, columns: columns, trellis: .states32, indices: indices, contexts: codes, base: 0.02,
+      rowSteps: .init(repeating: 128, count: rows),
       columnSteps: .init(repeating: 130, count: columns)
     ).withMeasuredContexts()
   }

@@ -46,6 +46,14 @@ private func bytes(_ done: Int, of total: Int = 100_000_000, stage: String = "pa
   #expect(lines.last == "pack 100 %, 5.0 MB/s")
 }
 
+@Test func piecesThatDifferHaveNoRate() {
+  func training(_ done: Int) -> ProgressUpdate { ProgressUpdate(stage: "train", done: done, total: 1000, unit: .thousandths) }
+  var meter = ProgressMeter()
+  _ = meter.tenth(training(0), at: .zero)
+  #expect(meter.tenth(training(250), at: .seconds(20)) == "train 25 %, 1:00 left")
+  #expect(meter.tenth(training(1000), at: .seconds(80)) == "train 100 %")
+}
+
 @Test func updatesThatArriveLateDoNotTurnProgressBack() {
   var meter = ProgressMeter()
   _ = meter.tenth(bytes(0), at: .zero)

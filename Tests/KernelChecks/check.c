@@ -35,6 +35,7 @@ static const struct {
     {"rans", check_rans},
     {"factor", check_factor},
     {"rate_feedback", check_rate_feedback},
+    {"rate_gains", check_rate_gains},
     {"rate_quantize", check_rate_quantize},
 };
 

@@ -58,4 +58,5 @@ void check_grid_quantize(void);
 void check_rans(void);
 void check_factor(void);
 void check_rate_feedback(void);
+void check_rate_gains(void);
 void check_rate_quantize(void);

@@ -91,9 +91,9 @@ static void check_verdicts(coded *coded, int32_t largest, size_t elements) {
   free(values);
 }
 
-static void check_shape(size_t rows, size_t columns, int spread, int center) {
+static void check_shape(size_t rows, size_t columns, int spread, int center, int trellis) {
   uint8_t *row_codes = make_codes(rows, 24, 116), *column_codes = make_codes(columns, 24, center);
-  lmk_rans_matrix matrix = {rows, columns, row_codes, column_codes};
+  lmk_rans_matrix matrix = {rows, columns, row_codes, column_codes, trellis};
   size_t elements = rows * columns;
   int16_t *indices = make_indices(elements, spread), *expected = blank(elements * sizeof *expected);
   coded coded = encode(&matrix, indices);
@@ -130,7 +130,7 @@ void check_rans(void) {
   next_isa(-1);  // integers need no variants: one instruction set is as good as any
   for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
     for (int i = 0; i < 3; i++) {
-      for (int c = 0; c < 3; c++) check_shape(sizes[s][0], sizes[s][1], spreads[i], centers[c]);
+      for (int c = 0; c < 3; c++) check_shape(sizes[s][0], sizes[s][1], spreads[i], centers[c], (int)(s + (size_t)i) % LMK_RANS_TRELLISES);
     }
   }
 }

@@ -32,7 +32,8 @@ struct LaneGainsTests {
       let span = TrellisQuantizer.Costs.span, row = (-span..<span).map { 0.1 * Float(abs($0)) }
       let costs = TrellisQuantizer.Costs(models: [0], shifts: [0], high: row + row)
       let quantizer = TrellisQuantizer(
-        feedback: feedback, columnSteps: columnSteps, columnCodes: [UInt8](repeating: 128, count: columns), costs: costs)
+        feedback: feedback, columnSteps: columnSteps, columnCodes: [UInt8](repeating: 128, count: columns), costs: costs,
+        trellis: .states32)
       let codes = [UInt8](repeating: 128, count: some?.count ?? rows)
       return try #require(
         quantizer.quantize(weights ?? self.weights, rowSteps: Array(rowSteps[some ?? 0..<rows]), rowCodes: codes, gains: gains))
@@ -68,7 +69,8 @@ struct LaneGainsTests {
     for row in 128..<rows { steps[row] = 1e-3 }
     let none = [Float](repeating: 0, count: 4 * TrellisQuantizer.Costs.span)
     let flat = TrellisQuantizer.Costs(models: [0], shifts: [0], high: none)
-    let quantizer = TrellisQuantizer(feedback: [0], columnSteps: fine.columnSteps, columnCodes: [128], costs: flat)
+    let quantizer = TrellisQuantizer(
+      feedback: [0], columnSteps: fine.columnSteps, columnCodes: [128], costs: flat, trellis: .states32)
     let indices = try #require(
       quantizer.quantize(weights, rowSteps: steps, rowCodes: [UInt8](repeating: 128, count: rows), gains: gains))
     let values = trellisValues(indices, rows: rows, columns: 1)

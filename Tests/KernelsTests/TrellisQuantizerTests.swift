@@ -26,10 +26,10 @@ struct TrellisQuantizerTests {
       rowSteps = noise.floats(rows).map { 1 + 0.5 * $0 }
     }
 
-    func quantize(slope: Float = 0, lanes: Range<Int>? = nil) -> [Int16]? {
+    func quantize(slope: Float = 0, lanes: Range<Int>? = nil, trellis: RateTrellis = .states32) -> [Int16]? {
       let quantizer = TrellisQuantizer(
         feedback: feedback, columnSteps: columnSteps, columnCodes: (0..<columns).map { UInt8(60 + $0 % 30) },
-        costs: TrellisQuantizerTests.costs(slope: slope))
+        costs: TrellisQuantizerTests.costs(slope: slope), trellis: trellis)
       let kept = lanes.map { $0.lowerBound * 64..<min($0.upperBound * 64, rows) } ?? 0..<rows
       return weights.withUnsafeBufferPointer {
         quantizer.quantize(
@@ -39,9 +39,9 @@ struct TrellisQuantizerTests {
     }
 
     /// Errors in steps, of the values against the weights with the feedback of the errors before: in double precision.
-    func errors(_ indices: [Int16]) -> [Double] {
+    func errors(_ indices: [Int16], trellis: RateTrellis = .states32) -> [Double] {
       var errors = [Double](repeating: 0, count: rows * columns)
-      let values = trellisValues(indices, rows: rows, columns: columns)
+      let values = trellisValues(indices, rows: rows, columns: columns, trellis: trellis)
       for row in 0..<rows {
         var raw = [Double](repeating: 0, count: columns)
         for c in 0..<columns {
@@ -66,6 +66,15 @@ struct TrellisQuantizerTests {
     #expect(mean > 0.2 && mean < 0.3, "a third without a trellis: \(mean)")
   }
 
+  @Test func moreStatesMakeSmallerErrors() throws {
+    let problem = Problem(128, 200)
+    let means = try RateTrellis.allCases.map { trellis in
+      let errors = problem.errors(try #require(problem.quantize(trellis: trellis)), trellis: trellis)
+      return errors.reduce(0) { $0 + $1 * $1 } / Double(errors.count)
+    }
+    #expect(means[1] < means[0] && means[2] < 0.99 * means[0] && means[5] < 0.99 * means[2], "\(means)")
+  }
+
   @Test func costsDrawIndicesToZero() throws {
     let problem = Problem(64, 80)
     let sums = try [0, 0.3, 3, 1000].map { (slope: Float) in
@@ -84,7 +93,9 @@ struct TrellisQuantizerTests {
 
   @Test func weightsOutOfReachAreRefused() {
     func indices(_ weights: [Float]) -> [Int16]? {
-      TrellisQuantizer(feedback: [0], columnSteps: [0.5], columnCodes: [255], costs: Self.costs(slope: 0.001)).quantize(
+      TrellisQuantizer(
+        feedback: [0], columnSteps: [0.5], columnCodes: [255], costs: Self.costs(slope: 0.001), trellis: .states32
+      ).quantize(
         weights, rowSteps: [Float](repeating: 2, count: weights.count), rowCodes: [UInt8](repeating: 128, count: weights.count))
     }
     var many = [Float](repeating: 1, count: 200)
@@ -112,8 +123,7 @@ struct TrellisQuantizerTests {
 }
 
 /// The values of indices, [rows, columns], by rule RATE-1.
-func trellisValues(_ indices: [Int16], rows: Int, columns: Int) -> [Int] {
-  let next = [[0, 2], [5, 7], [1, 3], [6, 4], [2, 0], [4, 6], [3, 1], [7, 5]]
+func trellisValues(_ indices: [Int16], rows: Int, columns: Int, trellis: RateTrellis = .states32) -> [Int] {
   var values = [Int](repeating: 0, count: rows * columns)
   for top in stride(from: 0, to: rows, by: 64) {
     var state = 0
@@ -121,7 +131,7 @@ func trellisValues(_ indices: [Int16], rows: Int, columns: Int) -> [Int] {
       for row in top..<min(top + 64, rows) {
         let index = Int(indices[row * columns + column])
         values[row * columns + column] = 2 * index - state % 2 * index.signum()
-        state = next[state][index & 1]
+        state = nextTrellisState(state, index: index, states: trellis.states)
       }
     }
   }

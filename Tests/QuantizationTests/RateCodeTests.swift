@@ -24,6 +24,15 @@ struct RateCodeTests {
     }
   }
 
+  /// Rules RATE-1 and RATE-6.
+  @Test(arguments: RateTrellis.allCases) func matricesOfAnyTrellisComeBack(trellis: RateTrellis) throws {
+    for (rows, columns) in [(1, 1), (65, 33), (130, 7)] {
+      try roundTrip(try rateMatrix(rows, columns, trellis: trellis), .standard, "\(rows) x \(columns), \(trellis)")
+      try roundTrip(
+        try rateMatrix(rows, columns, scale: 300, trellis: trellis), .standard, "large \(rows) x \(columns), \(trellis)")
+    }
+  }
+
   /// Rules RATE-4 and RATE-6.
   @Test func valuesOfAnySizeComeBackByAnyTable() throws {
     for outlier: Int16 in [32, -500, 16383, -16383] {
@@ -42,8 +51,8 @@ struct RateCodeTests {
   }
 
   /// Rule RATE-1.
-  @Test func valuesFollowTheTrellis() throws {
-    let matrix = try rateMatrix(70, 9, scale: 4)
+  @Test(arguments: RateTrellis.allCases) func valuesFollowTheTrellis(trellis: RateTrellis) throws {
+    let matrix = try rateMatrix(70, 9, scale: 4, trellis: trellis)
     let values = try matrix.values()
     for top in [0, 64] {
       var state = 0
@@ -51,7 +60,7 @@ struct RateCodeTests {
         for row in top..<min(top + 64, 70) {
           let index = matrix.indices[row * 9 + column]
           #expect(values[row * 9 + column] == 2 * index - (state & 1 == 1 ? index.signum() : 0))
-          state = nextState(state, index)
+          state = nextTrellisState(state, index: Int(index), states: trellis.states)
         }
       }
     }
@@ -83,7 +92,7 @@ struct RateCodeTests {
     #expect(
       rule { () throws(LMToolError) in
         _ = try RateParameters(
-          base: 1e38, largest: 9, set: 0, lengths: [4], rowSteps: [128], columnSteps: [128],
+          base: 1e38, largest: 9, set: 0, trellis: .states32, lengths: [4], rowSteps: [128], columnSteps: [128],
           contexts: RateContexts(rowCodes: [0], columnCodes: [0]))
       } == "RATE-2")
   }
@@ -133,7 +142,7 @@ struct RateCodeTests {
         let index = matrix.indices[row * 50 + column]
         let place = RateContexts.classOf(row: matrix.contexts.rowCodes[row], column: matrix.contexts.columnCodes[column])
         sum += costs.bits(class: place, isOdd: state & 1 == 1, index: Int(index))
-        state = nextState(state, index)
+        state = nextTrellisState(state, index: Int(index), states: matrix.trellis.states)
       }
     }
     #expect(abs(Double(sum) / tables.bits(histogram) - 1) < 1e-4)
@@ -177,7 +186,8 @@ struct RateCodeTests {
     for count in 1..<Int(encoded.parameters.lengths[1]) - 4 {
       let old = encoded.parameters
       let shorter = try RateParameters(
-        base: old.base, largest: old.largest, set: 0, lengths: [old.lengths[0], old.lengths[1] - UInt32(count)],
+        base: old.base, largest: old.largest, set: 0, trellis: old.trellis,
+        lengths: [old.lengths[0], old.lengths[1] - UInt32(count)],
         rowSteps: old.rowSteps, columnSteps: old.columnSteps, contexts: old.contexts)
       let cut = try EncodedRateMatrix(parameters: shorter, lanes: encoded.lanes.dropLast(count))
       #expect(rule { () throws(LMToolError) in try stored(cut, .standard).verifyLanes() } == "RATE-6")
@@ -189,7 +199,7 @@ struct RateCodeTests {
     let encoded = try RateEncoder.encode(try rateMatrix(65, 6), tables: .standard)
     let old = encoded.parameters
     let wrong = try RateParameters(
-      base: old.base, largest: old.largest - 1, set: 0, lengths: old.lengths, rowSteps: old.rowSteps,
+      base: old.base, largest: old.largest - 1, set: 0, trellis: old.trellis, lengths: old.lengths, rowSteps: old.rowSteps,
       columnSteps: old.columnSteps, contexts: old.contexts)
     let tensor = try stored(try EncodedRateMatrix(parameters: wrong, lanes: encoded.lanes), .standard)
     #expect(rule { () throws(LMToolError) in try tensor.verifyLanes() } == "RATE-6")

@@ -5,7 +5,9 @@ import TestSupport
 
 /// Weights as those of models are: half Gaussian, half Laplace, with rows and columns of different spread, quantized to the
 /// nearest value that the trellis allows.
-func rateMatrix(_ rows: Int, _ columns: Int, scale: Float = 1.5, outlier: Int16? = nil) throws -> RateMatrix {
+func rateMatrix(
+  _ rows: Int, _ columns: Int, scale: Float = 1.5, outlier: Int16? = nil, trellis: RateTrellis = .states32
+) throws -> RateMatrix {
   let gauss = gaussians(rows * columns + rows + columns, seed: UInt64(rows * 1000 + columns))
   let factors = gauss.suffix(rows + columns).map { RateSteps.factor(UInt8(128 + Int(4 * min(max(-3, $0), 3)))) }
   var indices = [Int16](repeating: 0, count: rows * columns)
@@ -20,26 +22,21 @@ func rateMatrix(_ rows: Int, _ columns: Int, scale: Float = 1.5, outlier: Int16?
         let magnitude = isOdd ? (abs(weight) < 0.5 ? 0 : max(1, ((abs(weight) + 1) / 2).rounded())) : (abs(weight) / 2).rounded()
         indices[place] = Int16(weight < 0 ? -magnitude : magnitude)
         if place == rows * columns / 2, let outlier { indices[place] = outlier }
-        state = nextState(state, indices[place])
+        state = nextTrellisState(state, index: Int(indices[place]), states: trellis.states)
       }
     }
   }
   let matrix = RateMatrix(
-    rows: rows, columns: columns, indices: indices,
+    rows: rows, columns: columns, trellis: trellis, indices: indices,
     contexts: RateContexts(rowCodes: .init(repeating: 128, count: rows), columnCodes: .init(repeating: 48, count: columns)),
     base: 0.01, rowSteps: .init(repeating: 128, count: rows), columnSteps: (0..<columns).map { UInt8(120 + $0 % 16) })
   return try matrix.withMeasuredContexts()
 }
 
-/// Rule RATE-1, written once more.
-func nextState(_ state: Int, _ index: Int16) -> Int {
-  [[0, 2], [5, 7], [1, 3], [6, 4], [2, 0], [4, 6], [3, 1], [7, 5]][state][Int(index & 1)]
-}
-
 /// A matrix of these indices and contexts that say nothing.
 func plainRateMatrix(_ rows: Int, _ columns: Int, _ indices: [Int16], column code: UInt8 = 48) -> RateMatrix {
   RateMatrix(
-    rows: rows, columns: columns, indices: indices,
+    rows: rows, columns: columns, trellis: .states8, indices: indices,
     contexts: RateContexts(rowCodes: .init(repeating: 128, count: rows), columnCodes: .init(repeating: code, count: columns)),
     base: 1, rowSteps: .init(repeating: 128, count: rows), columnSteps: .init(repeating: 128, count: columns))
 }

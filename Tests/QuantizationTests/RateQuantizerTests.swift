@@ -189,11 +189,11 @@ struct RateQuantizerTests {
         high: RateCosts(known).symbols.map { $0 * RateQuantizer.weightOfRate })
       let trellis = TrellisQuantizer(
         feedback: problem.inputs.feedback, columnSteps: first.steps.columns, columnCodes: first.contexts.columnCodes,
-        costs: costs)
+        costs: costs, trellis: first.trellis)
       let indices = trellis.quantize(weights, rowSteps: first.steps.rows, rowCodes: first.contexts.rowCodes)
       let matrix = RateMatrix(
-        rows: rows, columns: 64, indices: try #require(indices), contexts: first.contexts, base: first.base,
-        rowSteps: first.rowSteps, columnSteps: first.columnSteps)
+        rows: rows, columns: 64, trellis: first.trellis, indices: try #require(indices), contexts: first.contexts,
+        base: first.base, rowSteps: first.rowSteps, columnSteps: first.columnSteps)
       let error = loss(try matrix.dequantized(), weights, problem) / (step * step)
       return error + Double(RateQuantizer.weightOfRate) * tables.bits(try RateHistogram(matrix))
     }

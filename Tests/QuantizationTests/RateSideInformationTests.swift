@@ -6,7 +6,7 @@ import Testing
 /// The bytes that rate matrices share.
 struct RateSideInformationTests {
   private func sample() throws -> (bytes: [UInt8], information: RateSideInformation, shapes: [[Int]]) {
-    let matrices = [try rateMatrix(65, 6), try rateMatrix(3, 40)]
+    let matrices = [try rateMatrix(65, 6), try rateMatrix(3, 40, trellis: .states8)]
     let tables = RateTables(try matrices.map { (matrix) throws(LMToolError) in try RateHistogram(matrix) })
     let parameters = try matrices.map { (matrix) throws(LMToolError) in
       try RateEncoder.encode(matrix, tables: tables).parameters
@@ -23,7 +23,7 @@ struct RateSideInformationTests {
   @Test func whatIsWrittenIsRead() throws {
     let (bytes, information, shapes) = try sample()
     #expect(try RateSideInformation(encoded: bytes, shapes: shapes) == information)
-    #expect(information.matrices.map(\.set) == [0, 1])
+    #expect(information.matrices.map(\.set) == [0, 1] && information.matrices.map(\.trellis) == [.states32, .states8])
     let share = information.matrices.map(\.sideBytes).reduce(0, +)
     #expect(bytes.count == information.tables.encoded().count + share)
   }
@@ -70,7 +70,9 @@ struct RateSideInformationTests {
     }
     #expect(refusal(with(6, 0x7F), shapes) == "RATE-2")  // the highest byte of the first base
     #expect(refusal(with(10, 0x80), shapes) == "RATE-8")  // the high byte of the first largest value
-    #expect(refusal(with(12, 2), shapes) == "RATE-8")  // the first table set
+    #expect(bytes[start + 12] == 0x20 && bytes[start + 13] == 1)  // trellises and table sets
+    #expect(refusal(with(12, 0x22), shapes) == "RATE-8")
+    for trellis: UInt8 in 0...15 { #expect((refusal(with(12, trellis << 4), shapes) == nil) == (trellis < 6)) }
     let length = bytes.count - start - 4 * 3  // the low byte of the first of three lengths; the bytes above it are at +3, +6, +9
     #expect(bytes[start + length + 6] == 0 && bytes[start + length + 9] == 0)
     #expect(refusal(with(length + 9, 1), shapes) == nil)  // it is the reader of the lanes that finds too many bytes

@@ -18,6 +18,8 @@ enum {
   LMK_RANS_LONGEST = 15,    // the longest length
   LMK_RANS_CELLS = 80,      // of a histogram: symbols, then lengths of high parts out of reach
   LMK_RANS_SLACK = 1024,    // bytes that must be readable behind a segment
+  LMK_RANS_TRELLISES = 6,   // 0 is that of H.266 with 8 states; t > 0 has 8 << t
+  LMK_RANS_STATES = 256,    // states of the largest trellis
   LMK_RANS_LARGEST = 32767  // the largest magnitude of a value
 };
 
@@ -27,7 +29,10 @@ typedef struct {
   size_t columns;
   const uint8_t *row_codes;     // [rows]
   const uint8_t *column_codes;  // [columns]
+  int trellis;                  // 0..<LMK_RANS_TRELLISES
 } lmk_rans_matrix;
+
+static inline int lmk_rans_states(int trellis) { return 8 << trellis; }
 
 // The frequencies of a table set: [LMK_RANS_CONTEXTS][LMK_RANS_SYMBOLS].
 typedef const uint16_t *lmk_rans_frequencies;

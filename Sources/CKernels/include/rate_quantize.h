@@ -1,4 +1,4 @@
-// Quantization of a matrix to the integers of rate mode (formats/rate.md): columns in order, each along an eight-state trellis
+// Quantization of a matrix to the integers of rate mode (formats/rate.md): columns in order, each along a trellis
 // down the rows of a lane, the error of every column fed back into the columns after it.
 #pragma once
 #include <stddef.h>
@@ -7,6 +7,7 @@
 enum {
   LMK_LANE = 64,             // rows that share a path of the trellis
   LMK_RATE_BLOCK = 64,       // columns that are quantized at a time
+  LMK_RATE_AHEAD = 32,       // rows of the next column that say in which state a column should end
   LMK_RATE_SPAN = 64,        // high parts of an index with a cost are -64...63; those beyond cost as much as the last
   LMK_RATE_LARGEST = 16383,  // the largest magnitude of an index
   LMK_RATE_REACH = 2 * LMK_RATE_LARGEST - 3,  // targets lie within so many steps of 0: every index that comes into question fits
@@ -22,6 +23,7 @@ typedef struct {
   const uint8_t *models;        // [classes]: the model of a class
   const uint8_t *shifts;        // [classes]: low bits of an index that all cost the same
   const float *costs;           // [models][2][2 * LMK_RATE_SPAN]: squared steps, of the high part of an index, for even states and odd ones
+  int trellis;                  // as in lmk_rans_matrix
   int keeps_zeros;              // weights that are zero become zero, whatever is fed back to them
 } lmk_rate_plan;
 

@@ -155,7 +155,7 @@ public final class Distilling {
       }
       state.tokens += options.batch * windows.length
       state.steps = optimizer.steps
-      progress?(ProgressUpdate(stage: "train", done: Int(fraction * 1000), total: 1000, unit: .passes))
+      progress?(ProgressUpdate(stage: "train", done: Int(fraction * 1000), total: 1000, unit: .thousandths))
       guard optimizer.steps % options.interval == 0 else { continue }
       look(step: optimizer.steps, tokens: state.tokens, seconds: seconds())
       state.looksSinceBest = best?.look.step == optimizer.steps ? 0 : state.looksSinceBest + 1

@@ -27,7 +27,8 @@ package struct EmbeddingPart {
 
   /// - Parameter trains: whether layers are trained after the embedding is quantized.
   init(
-    _ spec: TensorSpec, _ calibration: Calibration, frequencies: [Double], damping: Double, isHead: Bool, isInput: Bool, trains: Bool
+    _ spec: TensorSpec, _ calibration: Calibration, frequencies: [Double], damping: Double, isHead: Bool, isInput: Bool,
+    trains: Bool
   ) throws(LMToolError) {
     self.spec = spec
     let rows = spec.shape[0], columns = spec.shape[1]

@@ -1,3 +1,4 @@
+import Kernels
 import Models
 import Quantization
 import Tensors
@@ -58,6 +59,7 @@ final class RateWork {
   func save(_ name: String, _ matrix: RateMatrix, level: Double) throws(LMToolError) {
     var bytes = [matrix.rows, matrix.columns].flatMap { Self.bytes(UInt64($0)) }
     bytes += Self.bytes(level.bitPattern) + Self.bytes(UInt64(matrix.base.bitPattern))
+    bytes += Self.bytes(UInt64(matrix.trellis.rawValue))
     bytes += matrix.rowSteps + matrix.columnSteps + matrix.contexts.rowCodes + matrix.contexts.columnCodes
     for index in matrix.indices {
       bytes.append(UInt8(truncatingIfNeeded: index))
@@ -73,7 +75,7 @@ final class RateWork {
   /// - Throws: `badInput` when the file is not what `save` wrote.
   func load(_ name: String, shape: [Int]) throws(LMToolError) -> (RateMatrix, level: Double) {
     let file = try MappedFile(path: file(name)), rows = shape[0], columns = shape[1]
-    let size = 64 + 32 + 2 * (rows + columns) + 2 * rows * columns
+    let size = 64 + 40 + 2 * (rows + columns) + 2 * rows * columns
     func damaged() -> LMToolError {
       LMToolError(.badInput, "a kept matrix is damaged; remove the file to have it made again", file: file.path)
     }
@@ -82,8 +84,9 @@ final class RateWork {
     let bytes = Array(all[64...])
     guard Array(Digest.hex(bytes).utf8) == Array(all[..<64]) else { throw damaged() }
     func number(_ at: Int) -> UInt64 { (0..<8).reversed().reduce(UInt64(0)) { $0 << 8 | UInt64(bytes[8 * at + $1]) } }
-    guard number(0) == rows, number(1) == columns else { throw damaged() }
-    var next = 32
+    guard number(0) == rows, number(1) == columns, let trellis = RateTrellis(rawValue: UInt8(truncatingIfNeeded: number(4)))
+    else { throw damaged() }
+    var next = 40
     func take(_ count: Int) -> [UInt8] {
       defer { next += count }
       return Array(bytes[next..<next + count])
@@ -98,7 +101,7 @@ final class RateWork {
     let base = Float(bitPattern: UInt32(truncatingIfNeeded: number(3)))
     return (
       RateMatrix(
-        rows: rows, columns: columns, indices: indices, contexts: contexts, base: base, rowSteps: rowSteps,
+        rows: rows, columns: columns, trellis: trellis, indices: indices, contexts: contexts, base: base, rowSteps: rowSteps,
         columnSteps: columnSteps),
       level: Double(bitPattern: number(2))
     )

@@ -119,7 +119,7 @@ final class SuffixTraining {
     while fraction() < 1 {
       let done = share.done + fraction() * share.own
       divergences.append(take(from: layer, rate: rate(at: done)))
-      progress?(ProgressUpdate(stage: "train", done: Int(done * 1000), total: 1000, unit: .passes))
+      progress?(ProgressUpdate(stage: "train", done: Int(done * 1000), total: 1000, unit: .thousandths))
     }
     func mean(_ some: ArraySlice<Double>) -> Double { some.reduce(0, +) / Double(max(1, some.count)) }
     let sampled = min(SuffixTrainingStage.sampled, (divergences.count + 1) / 2)

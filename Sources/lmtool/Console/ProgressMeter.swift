@@ -53,13 +53,14 @@ package struct ProgressMeter: Sendable {
     let rate = Double(done - doneAtStart) / ((time - stageStart) / .seconds(1))
     guard rate > 0, rate.isFinite else { return "" }
     let left = Duration.seconds(min(1e9, Double(max(0, update.total - done)) / rate).rounded(.up))
-    return ", \(Self.rate(rate, update.unit))" + (done < update.total ? ", \(left.clock) left" : "")
+    return Self.rate(rate, update.unit) + (done < update.total ? ", \(left.clock) left" : "")
   }
 
   private static func rate(_ rate: Double, _ unit: ProgressUpdate.Unit) -> String {
     switch unit {
-    case .bytes: (rate / 1e6).fixed(1) + " MB/s"
-    case .tokens, .tensors, .passes: rate.fixed(rate < 10 ? 1 : 0) + " \(unit.rawValue)/s"
+    case .bytes: ", " + (rate / 1e6).fixed(1) + " MB/s"
+    case .tokens, .tensors, .passes: ", " + rate.fixed(rate < 10 ? 1 : 0) + " \(unit.rawValue)/s"
+    case .thousandths: ""
     }
   }
 }
