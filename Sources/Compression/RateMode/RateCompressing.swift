@@ -266,10 +266,11 @@ public struct RateCompressing {
     var aim = bytes
     var (result, size) = try fitting.attempt(bytes: aim, budget: budget)
     timer.finish("quantization")
-    // Forecasts are poor for tiny models and at extreme rates: what the file came out at says better what to aim at.
+    // Forecasts are poor for tiny and sparse models and at extreme rates, and the last matrix does not make up for everything: what the file
+    // came out at says better what to aim at.
     for _ in 0..<2 {
       let room = budget - size
-      guard room < 0 || (room > budget / 30 && !fitting.model.isAtMost(bytes)) else { break }
+      guard room < 0 || (room > budget / 100 && !fitting.model.isAtMost(bytes)) else { break }
       aim = bytes + room - budget / 1000
       (result, size) = try fitting.attempt(bytes: aim, budget: budget)
       timer.finish("quantization")
