@@ -88,7 +88,7 @@ struct RateModel {
   /// - Parameter trains: whether the layers that are left are trained on the way, as the options say.
   func quantize(bytes: Int, trains: Bool = false, progress: ProgressConsumer?) throws(LMToolError) -> Result {
     let bytes = min(bytes, mostBytes)
-    let parts = try embeddings(trains: trains && options.training != nil), account = makeAccount(bytes: bytes, parts)
+    let parts = try embeddings(trains: trains), account = makeAccount(bytes: bytes, parts)
     let quantized = try quantizeEmbedding(parts, account)
     let pass = try LayerwisePass(source, windows: calibration.windows, embedding: quantized, original: embedding)
     let training = try (trains ? options.training : nil).map { (options) throws(LMToolError) in
